@@ -1,0 +1,3 @@
+"""The notebook studio for ZOOOP."""
+
+__version__ = "0.1.0"
