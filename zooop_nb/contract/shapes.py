@@ -1,0 +1,234 @@
+"""The answers of v1 as typed shapes.
+
+Tolerant, as a client of a moving API must be: unknown fields are ignored, and every param type,
+status and code is text, so that a new one passes through. What the API may leave out has a default.
+API documentation: "Endpoints".
+"""
+
+from typing import Any
+
+import msgspec
+
+Number = int | float
+
+
+class Shape(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The base: field names in snake_case here, in camelCase on the wire."""
+
+
+class KeyInfo(Shape):
+    """`me.key`: the token about itself. Caps and sums in credits."""
+
+    id: str
+    prefix: str
+    label: str | None = None
+    created_at: str | None = None
+    expires_at: str | None = None
+    daily_credit_cap: Number | None = None
+    credits_spent_today: Number | None = None
+    credits_remaining_today: Number | None = None
+
+
+class Project(Shape):
+    """`me.project`: both null, with `bound: false`, when the project was deleted."""
+
+    id: str | None = None
+    name: str | None = None
+    bound: bool = True
+
+
+class UserWallet(Shape):
+    """A personal token's wallet, in credits."""
+
+    credit_balance: Number
+
+
+class TeamWallet(Shape):
+    """A team token's shared wallet, in credits."""
+
+    id: str
+    credit_balance: Number
+
+
+class Me(Shape):
+    """`GET /v1/me`. Exactly one of `user` and `team` is there."""
+
+    key: KeyInfo
+    project: Project
+    user: UserWallet | None = None
+    team: TeamWallet | None = None
+    limits: dict[str, Any] = {}
+
+    @property
+    def wallet(self) -> str:
+        """`team` or `personal`."""
+        return "team" if self.team is not None else "personal"
+
+    @property
+    def balance(self) -> float | None:
+        """The credits in the wallet that pays."""
+        wallet = self.team or self.user
+        return None if wallet is None else wallet.credit_balance
+
+
+class Brand(Shape):
+    """Who makes a model."""
+
+    id: str = ""
+    name: str = ""
+    logo: str | None = None
+
+
+class TypicalPrice(Shape):
+    """A ballpark; only a quote is a price."""
+
+    typical_credits: Number | None = None
+    unit: str = ""
+    note: str | None = None
+
+
+class Version(Shape):
+    """One version of a model."""
+
+    id: str
+    name: str = ""
+    typical_price: TypicalPrice | None = None
+
+
+class Param(Shape):
+    """One entry of `params[]`, as the API sends it; `options` may be text, or `{value, label, previewUrl}`."""
+
+    id: str
+    type: str = ""
+    required: bool = False
+    display_name: str | None = None
+    description: str | None = None
+    default: Any = None
+    options: Any = None
+    enum_values: Any = None
+    constraints: Any = None
+    max_length: int | None = None
+    min: Number | None = None
+    max: Number | None = None
+
+
+class Model(Shape):
+    """One entry of `GET /v1/models` (the API also calls it an interface)."""
+
+    id: str
+    name: str
+    type: str = ""
+    sub_type: str = ""
+    description: str | None = None
+    brand: Brand = Brand()
+    prompt_required: bool = False
+    prompt_max_length: int | None = None
+    params: list[Param] = []
+    versions: list[Version] = []
+    tags: list[str] = []
+
+
+class Recipe(Shape):
+    """One AI tool or template: a model, a version and some params fixed by the server."""
+
+    slug: str
+    name: str = ""
+    media_type: str = ""
+    sub_type: str | None = None
+    summary: str | None = None
+    cover_url: str | None = None
+    tags: list[str] = []
+    params: list[Param] = []
+    typical_price: TypicalPrice | None = None
+    official: bool | None = None
+
+
+class Breakdown(Shape):
+    """Why a quote is what it is. API documentation: `POST /v1/quote`."""
+
+    pricing_key: str | None = None
+    base: Number | None = None
+    multiplier: Number | None = None
+    surcharges: Number | None = None
+    base_price: Number | None = None
+    min_price_applied: bool | None = None
+
+
+class Quote(Shape):
+    """The exact price in credits, and the median seconds of the last ten successes, if there are any."""
+
+    credits: Number
+    estimated_seconds: Number | None = None
+    model_id: str | None = None
+    version_id: str | None = None
+    model_name: str | None = None
+    breakdown: Breakdown = Breakdown()
+
+
+class Submitted(Shape):
+    """The answer to `POST /v1/tasks`; `idempotent` where the key was known already."""
+
+    task_id: str
+    status: str = "queued"
+    model_id: str | None = None
+    version_id: str | None = None
+    idempotent: bool = False
+
+
+class TaskOutput(Shape):
+    """One output of a task."""
+
+    url: str
+    thumbnail_url: str | None = None
+
+
+class TaskState(Shape):
+    """`GET /v1/tasks/{id}`."""
+
+    task_id: str
+    status: str
+    outputs: list[TaskOutput] | None = None
+    error: Any = None
+    credits_charged: Number | None = None
+    created_at: str | None = None
+    completed_at: str | None = None
+
+
+class Uploaded(Shape):
+    """The answers to `POST /v1/uploads` and of its poll; which fields are there depends on `status`."""
+
+    status: str
+    url: str | None = None
+    size: int | None = None
+    content_type: str | None = None
+    upload_id: str | None = None
+    poll_url: str | None = None
+    labels: Any = None
+    error: Any = None
+    reason: str | None = None
+
+
+class Description(Shape):
+    """`POST /v1/describe-image`: a picture in words, for 1 credit."""
+
+    credits: Number
+    overall_description: str
+    subject: str | None = None
+    composition: str | None = None
+    style: str | None = None
+    lighting: str | None = None
+    palette: str | None = None
+    mood: str | None = None
+    camera: str | None = None
+
+
+class ModelList(Shape):
+    models: list[Model]
+
+
+class ToolList(Shape):
+    ai_tools: list[Recipe]
+
+
+class TemplateList(Shape):
+    templates: list[Recipe]

@@ -1,0 +1,290 @@
+"""Every setting: its name, environment variable, default and precedence; and the token's hygiene.
+
+Precedence: the call, `%zooop config`, traitlets, the environment, the default.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from zooop_nb.errors import BadValue, Do, MissingKey, UnknownName, remedy
+
+DEFAULT_HOST: Final = "https://api.zooop.ai"
+TEST_PREFIX: Final = "zpk_test_"
+
+
+class Token:
+    """An API token that shows itself to nobody.
+
+    It has no readable repr, cannot be pickled, and leaves this object only through `reveal()`, which the
+    client calls for the Authorization header to the API's own host. `digest` stands for it elsewhere.
+    """
+
+    __slots__ = ("__secret",)
+
+    def __init__(self, secret: str) -> None:
+        secret = secret.strip()
+        if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
+            raise BadValue("The API key holds characters that no token has; copy it again, whole.")
+        self.__secret = secret
+
+    def reveal(self) -> str:
+        """The token itself."""
+        return self.__secret
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the token, 64 hex digits: tells two tokens apart without telling either."""
+        return hashlib.sha256(self.__secret.encode()).hexdigest()
+
+    @property
+    def for_sandbox(self) -> bool:
+        return self.__secret.startswith(TEST_PREFIX)
+
+    def __repr__(self) -> str:
+        return "Token(…)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Token) and other.digest == self.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("A token is not pickled.")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's URL names this machine."""
+    name = urlsplit(host).hostname or ""
+    return name in {"localhost", "::1"} or name.startswith("127.")
+
+
+def _host(text: str) -> str:
+    parts = urlsplit(text.rstrip("/"))
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+        raise BadValue(
+            f"The host “{text}” is not of the form https://api.zooop.ai.",
+            value=text,
+            remedies=[remedy(Do.CHECK_HOST, host=text)],
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in allowed:
+            raise ValueError(f"one of {', '.join(allowed)}")
+        return text.lower()
+
+    return parse
+
+
+def _credits(text: str) -> float | None:
+    if text.lower() in {"", "none", "off"}:
+        return None
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise ValueError("a number of credits, 0 or more")
+    return int(number) if number == int(number) else number
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a credit costs: `0.01 USD`. Only for reports; charges are counted in credits."""
+
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}"
+
+
+def _price(text: str) -> Price | None:
+    if not text:
+        return None
+    try:
+        amount, currency = text.split()
+        return Price(Decimal(amount), currency.upper())
+    except (ValueError, InvalidOperation):
+        raise ValueError("an amount and a currency, like 0.01 USD") from None
+
+
+def _path(text: str) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
+def _switch(text: str) -> bool:
+    if text.lower() in {"on", "true", "yes", "1"}:
+        return True
+    if text.lower() in {"off", "false", "no", "0"}:
+        return False
+    raise ValueError("on or off")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: where it is read from, what it may hold and what it is for."""
+
+    name: str
+    variable: str
+    default: str
+    parse: Callable[[str], Any]
+    help: str
+
+
+SETTINGS: Mapping[str, Setting] = {
+    each.name: each
+    for each in (
+        Setting("host", "ZOOOP_API_HOST", DEFAULT_HOST, _host, "The API's address."),
+        Setting("home", "ZOOOP_NB_HOME", "", _path, "The folder of ledger, cache and outputs."),
+        Setting("ledger", "ZOOOP_NB_LEDGER", "", _path, "The ledger's file."),
+        Setting("media", "ZOOOP_NB_MEDIA", "", _path, "The folder where outputs are kept."),
+        Setting(
+            "confirm",
+            "ZOOOP_NB_CONFIRM",
+            "auto",
+            _one_of("auto", "always", "never"),
+            "When to ask before spending: auto asks for batches of 3 tasks or 100 credits.",
+        ),
+        Setting("budget", "ZOOOP_NB_BUDGET", "", _credits, "The most that this session may spend, in credits."),
+        Setting("credit_price", "ZOOOP_NB_CREDIT_PRICE", "", _price, "What a credit costs: 0.01 USD."),
+        Setting("notebook", "ZOOOP_NB_NOTEBOOK", "", str, "The notebook's path, for the ledger."),
+        Setting(
+            "nested_loops",
+            "ZOOOP_NB_NESTED_LOOPS",
+            "off",
+            _switch,
+            "Whether asyncio.run() works inside a cell (nest-asyncio2).",
+        ),
+    )
+}
+"""All settings by name, in the order in which they are listed."""
+
+
+def parse(name: str, value: object) -> Any:
+    """The value of a setting from text, or as it is where it has the setting's type already.
+
+    Raises `UnknownName` or `BadValue`.
+    """
+    setting = SETTINGS.get(name)
+    if setting is None:
+        raise UnknownName("setting", name, nearest=[each for each in SETTINGS if name.lower() in each])
+    text = "" if value is None else ("on" if value else "off") if isinstance(value, bool) else str(value)
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise BadValue(f"{name} does not take “{text}”: {error}.", value=text) from None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings in force. `sources` says where each came from: `call`, `config`, `traitlets`,
+    `environment` or `default`."""
+
+    host: str
+    home: Path | None
+    ledger: Path | None
+    media: Path | None
+    confirm: str
+    budget: float | None
+    credit_price: Price | None
+    notebook: str
+    nested_loops: bool
+    token: Token | None = None
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def ledger_path(self) -> Path:
+        """The ledger's file."""
+        return self.ledger or self._folder("data") / "ledger.sqlite"
+
+    @property
+    def media_path(self) -> Path:
+        """Where outputs are kept in full."""
+        return self.media or self._folder("cache") / "media"
+
+    @property
+    def cache_path(self) -> Path:
+        """Where the catalogue and prepared uploads are kept; may be deleted at any time."""
+        return self._folder("cache")
+
+    def _folder(self, kind: str) -> Path:
+        if self.home is not None:
+            return self.home
+        # Late: nobody needs it at load.
+        import platformdirs
+
+        if kind == "data":
+            return platformdirs.user_data_path("zooop-nb", appauthor=False)
+        return platformdirs.user_cache_path("zooop-nb", appauthor=False)
+
+    @property
+    def on_sandbox(self) -> bool:
+        """Whether the API in force is a sandbox: an address of this machine, or a sandbox's token."""
+        return is_loopback(self.host) or (self.token is not None and self.token.for_sandbox)
+
+    def require_token(self) -> Token:
+        """The token, or `MissingKey` with how to get one and how to set it."""
+        if self.token is None:
+            raise MissingKey(
+                "There is no ZOOOP API key.",
+                remedies=[remedy(Do.CREATE_TOKEN), remedy(Do.SET_KEY), remedy(Do.TRY_SANDBOX)],
+            )
+        secure = self.host.startswith("https://") or is_loopback(self.host) or self.token.for_sandbox
+        if not secure:
+            raise BadValue(
+                f"The host {self.host} is not https: the API key would travel in the clear.",
+                value=self.host,
+                remedies=[remedy(Do.CHECK_HOST, host=self.host)],
+            )
+        return self.token
+
+
+def load(
+    *,
+    call: Mapping[str, object] | None = None,
+    config: Mapping[str, object] | None = None,
+    traits: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    token: Token | str | None = None,
+) -> Settings:
+    """The settings in force, from the four places in their order.
+
+    `token` is the call's or the session's own; else `ZOOOP_API_KEY` is read. Raises `BadValue` for a
+    value that cannot be used and `UnknownName` for a setting that does not exist.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    places: tuple[tuple[str, Mapping[str, object]], ...] = (
+        ("call", call or {}),
+        ("config", config or {}),
+        ("traitlets", traits or {}),
+    )
+    for _, place in places:
+        for name in place:
+            if name not in SETTINGS:
+                parse(name, None)
+    for name, setting in SETTINGS.items():
+        value: object = setting.default
+        source = "default"
+        for label, place in places:
+            if place.get(name) is not None:
+                value, source = place[name], label
+                break
+        else:
+            if environ.get(setting.variable):
+                value, source = environ[setting.variable], "environment"
+        values[name] = parse(name, value)
+        sources[name] = source
+    if isinstance(token, str):
+        token = Token(token)
+    if token is None and environ.get("ZOOOP_API_KEY", "").strip():
+        token = Token(environ["ZOOOP_API_KEY"])
+    return Settings(**values, token=token, sources=sources)
