@@ -16,7 +16,7 @@ class Shape(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The base: field names in snake_case here, in camelCase on the wire."""
 
 
-class KeyInfo(Shape):
+class KeyInfo(Shape, frozen=True):
     """`me.key`: the token about itself. Caps and sums in credits."""
 
     id: str
@@ -29,7 +29,7 @@ class KeyInfo(Shape):
     credits_remaining_today: Number | None = None
 
 
-class Project(Shape):
+class Project(Shape, frozen=True):
     """`me.project`: both null, with `bound: false`, when the project was deleted."""
 
     id: str | None = None
@@ -37,20 +37,20 @@ class Project(Shape):
     bound: bool = True
 
 
-class UserWallet(Shape):
+class UserWallet(Shape, frozen=True):
     """A personal token's wallet, in credits."""
 
     credit_balance: Number
 
 
-class TeamWallet(Shape):
+class TeamWallet(Shape, frozen=True):
     """A team token's shared wallet, in credits."""
 
     id: str
     credit_balance: Number
 
 
-class Me(Shape):
+class Me(Shape, frozen=True):
     """`GET /v1/me`. Exactly one of `user` and `team` is there."""
 
     key: KeyInfo
@@ -71,7 +71,7 @@ class Me(Shape):
         return None if wallet is None else wallet.credit_balance
 
 
-class Brand(Shape):
+class Brand(Shape, frozen=True):
     """Who makes a model."""
 
     id: str = ""
@@ -79,7 +79,7 @@ class Brand(Shape):
     logo: str | None = None
 
 
-class TypicalPrice(Shape):
+class TypicalPrice(Shape, frozen=True):
     """A ballpark; only a quote is a price."""
 
     typical_credits: Number | None = None
@@ -87,7 +87,7 @@ class TypicalPrice(Shape):
     note: str | None = None
 
 
-class Version(Shape):
+class Version(Shape, frozen=True):
     """One version of a model."""
 
     id: str
@@ -95,7 +95,7 @@ class Version(Shape):
     typical_price: TypicalPrice | None = None
 
 
-class Param(Shape):
+class Param(Shape, frozen=True):
     """One entry of `params[]`, as the API sends it; `options` may be text, or `{value, label, previewUrl}`."""
 
     id: str
@@ -112,7 +112,7 @@ class Param(Shape):
     max: Number | None = None
 
 
-class Model(Shape):
+class Model(Shape, frozen=True):
     """One entry of `GET /v1/models` (the API also calls it an interface)."""
 
     id: str
@@ -128,7 +128,7 @@ class Model(Shape):
     tags: list[str] = []
 
 
-class Recipe(Shape):
+class Recipe(Shape, frozen=True):
     """One AI tool or template: a model, a version and some params fixed by the server."""
 
     slug: str
@@ -143,7 +143,7 @@ class Recipe(Shape):
     official: bool | None = None
 
 
-class Breakdown(Shape):
+class Breakdown(Shape, frozen=True):
     """Why a quote is what it is. API documentation: `POST /v1/quote`."""
 
     pricing_key: str | None = None
@@ -154,7 +154,7 @@ class Breakdown(Shape):
     min_price_applied: bool | None = None
 
 
-class Quote(Shape):
+class Quote(Shape, frozen=True):
     """The exact price in credits, and the median seconds of the last ten successes, if there are any."""
 
     credits: Number
@@ -165,7 +165,7 @@ class Quote(Shape):
     breakdown: Breakdown = Breakdown()
 
 
-class Submitted(Shape):
+class Submitted(Shape, frozen=True):
     """The answer to `POST /v1/tasks`; `idempotent` where the key was known already."""
 
     task_id: str
@@ -175,14 +175,14 @@ class Submitted(Shape):
     idempotent: bool = False
 
 
-class TaskOutput(Shape):
+class TaskOutput(Shape, frozen=True):
     """One output of a task."""
 
     url: str
     thumbnail_url: str | None = None
 
 
-class TaskState(Shape):
+class TaskState(Shape, frozen=True):
     """`GET /v1/tasks/{id}`."""
 
     task_id: str
@@ -194,7 +194,7 @@ class TaskState(Shape):
     completed_at: str | None = None
 
 
-class Uploaded(Shape):
+class Uploaded(Shape, frozen=True):
     """The answers to `POST /v1/uploads` and of its poll; which fields are there depends on `status`."""
 
     status: str
@@ -208,7 +208,7 @@ class Uploaded(Shape):
     reason: str | None = None
 
 
-class Description(Shape):
+class Description(Shape, frozen=True):
     """`POST /v1/describe-image`: a picture in words, for 1 credit."""
 
     credits: Number
@@ -222,13 +222,13 @@ class Description(Shape):
     camera: str | None = None
 
 
-class ModelList(Shape):
+class ModelList(Shape, frozen=True):
     models: list[Model]
 
 
-class ToolList(Shape):
+class ToolList(Shape, frozen=True):
     ai_tools: list[Recipe]
 
 
-class TemplateList(Shape):
+class TemplateList(Shape, frozen=True):
     templates: list[Recipe]

@@ -1,0 +1,95 @@
+"""From an HTTP answer to a shape or an error: pure, so that every answer can be tested without a server."""
+
+import email.utils
+import time
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from zooop_nb.client.retry import TRANSIENT, Transient
+from zooop_nb.errors import APIError, Do, NonsenseAnswer, Remedy, class_for, remedy
+
+T = TypeVar("T")
+
+
+def decode(body: bytes, shape: type[T], *, asked: str) -> T:
+    """`body` as `shape`. Raises `NonsenseAnswer`, which quotes no more than the answer's beginning."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NonsenseAnswer(
+            f"The answer to {asked} is not what the API's documentation describes ({error}): {_start(body)}",
+        ) from error
+
+
+def refusal(status: int, headers: Mapping[str, str], body: bytes, *, asked: str) -> APIError | NonsenseAnswer:
+    """The error of an answer whose status is not a success."""
+    envelope = _envelope(body)
+    if envelope is None:
+        kind = Transient if status in TRANSIENT else NonsenseAnswer
+        return kind(
+            f"{asked} was answered with HTTP {status} and no error that the API knows: {_start(body)}",
+            remedies=[remedy(Do.CHECK_HOST, host=asked)] if status < 500 else [],
+        )
+    code = str(envelope.pop("code", "") or "unknown")
+    type = str(envelope.pop("type", "") or "unknown")
+    message = str(envelope.pop("message", "") or f"HTTP {status}")
+    param = envelope.pop("param", None)
+    wait = retry_after(headers.get("retry-after"))
+    return class_for(status, type, code)(
+        message,
+        status=status,
+        type=type,
+        code=code,
+        param=None if param is None else str(param),
+        extras=envelope,
+        retry_after=wait,
+        remedies=_remedies(status, code, wait, envelope),
+    )
+
+
+def retry_after(header: str | None, *, now: float | None = None) -> float | None:
+    """The seconds of a `Retry-After` header: a number, or an HTTP date. None where there is none to read."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        date = email.utils.parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, date.timestamp() - (time.time() if now is None else now))
+
+
+def _envelope(body: bytes) -> dict[str, Any] | None:
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return dict(error) if isinstance(error, dict) else None
+
+
+def _remedies(status: int, code: str, wait: float | None, extras: Mapping[str, Any]) -> list[Remedy]:
+    if status == 401 or code == "token_project_unbound":
+        return [remedy(Do.CREATE_TOKEN), remedy(Do.SET_KEY)]
+    if code == "missing_required_params":
+        ids = [str(each.get("id")) for each in extras.get("params", ()) if isinstance(each, dict)]
+        return [remedy(Do.SHOW_PARAMS, params=", ".join(ids))]
+    if code in {"moderation_blocked", "policy_violation"}:
+        return [remedy(Do.REWORD)]
+    if code in {"insufficient_credits", "arrears"}:
+        return [remedy(Do.TOP_UP)]
+    if code in {"unknown_model", "model_not_public"} or status == 503:
+        return [remedy(Do.USE_ANOTHER_MODEL)]
+    if status == 429 and wait is not None:
+        return [remedy(Do.WAIT, seconds=round(wait))]
+    return []
+
+
+def _start(body: bytes) -> str:
+    text = body[:80].decode("utf-8", "replace").strip()
+    return f"“{text}…”" if len(body) > 80 else f"“{text}”" if text else "nothing at all"

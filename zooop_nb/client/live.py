@@ -1,0 +1,214 @@
+"""v1 over one httpx client.
+
+The token goes into the Authorization header of calls to the API's own host and nowhere else: no call
+that carries it follows a redirect, and media is fetched without it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import quote as percent
+
+import httpx
+import msgspec
+
+from zooop_nb import __version__
+from zooop_nb.client import answers, media, retry
+from zooop_nb.contract.backend import Fetched, Mode
+from zooop_nb.contract.shapes import (
+    Description,
+    Me,
+    Model,
+    ModelList,
+    Quote,
+    Recipe,
+    Submitted,
+    TaskState,
+    TemplateList,
+    ToolList,
+    Uploaded,
+)
+from zooop_nb.errors import Do, NonsenseAnswer, Unreachable, remedy
+from zooop_nb.settings import Settings, is_loopback
+
+T = TypeVar("T")
+
+TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0, write=120.0, pool=None)
+# A submit can be slow and still succeed; describe-image waits for a vision model.
+SLOW: Final = httpx.Timeout(120.0, connect=10.0, pool=None)
+
+
+class LiveBackend:
+    """The API itself, or a sandbox. Use it on one event loop; close it with `aclose()`."""
+
+    def __init__(self, settings: Settings) -> None:
+        secret = settings.require_token()
+        self.host = settings.host
+        self.token = secret.digest
+        self.mode: Mode = "sandbox" if settings.on_sandbox else "live"
+        # A proxy from the environment is of no use for an address of this machine.
+        self._http = httpx.AsyncClient(
+            timeout=TIMEOUT,
+            follow_redirects=False,
+            trust_env=not is_loopback(self.host),
+            headers={"User-Agent": f"zooop-nb/{__version__}"},
+        )
+        self._authorization = {"Authorization": f"Bearer {secret.reveal()}"}
+
+    def __repr__(self) -> str:
+        return f"<LiveBackend {self.host} ({self.mode})>"
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def me(self) -> Me:
+        """`GET /v1/me`."""
+        return await self._get("/v1/me", Me)
+
+    async def models(self, type: str, subtype: str) -> Sequence[Model]:
+        """`GET /v1/models`, pre-sorted with the recommended model first."""
+        listed = await self._get(f"/v1/models?type={percent(type)}&subtype={percent(subtype)}", ModelList)
+        return listed.models
+
+    async def tools(self, media_type: str | None = None) -> Sequence[Recipe]:
+        """`GET /v1/ai-tools`."""
+        return (await self._get(f"/v1/ai-tools{_type(media_type)}", ToolList)).ai_tools
+
+    async def tool(self, slug: str) -> Recipe:
+        """`GET /v1/ai-tools/{slug}`."""
+        return await self._get(f"/v1/ai-tools/{percent(slug, safe='')}", Recipe)
+
+    async def templates(self, media_type: str | None = None) -> Sequence[Recipe]:
+        """`GET /v1/templates`."""
+        return (await self._get(f"/v1/templates{_type(media_type)}", TemplateList)).templates
+
+    async def template(self, slug: str) -> Recipe:
+        """`GET /v1/templates/{slug}`."""
+        return await self._get(f"/v1/templates/{percent(slug, safe='')}", Recipe)
+
+    async def quote(self, body: bytes) -> Quote:
+        """`POST /v1/quote`: no charge, no side effect."""
+        return await self._post("/v1/quote", body, Quote)
+
+    async def submit(self, body: bytes, key: str) -> Submitted:
+        """`POST /v1/tasks` under `Idempotency-Key`: sent again, it is the same task."""
+        return await self._post("/v1/tasks", body, Submitted, timeout=SLOW, headers={"Idempotency-Key": key})
+
+    async def task(self, task_id: str) -> TaskState:
+        """`GET /v1/tasks/{id}`."""
+        return await self._get(f"/v1/tasks/{percent(task_id, safe='')}", TaskState)
+
+    async def describe(self, image_url: str, language: str | None = None) -> Description:
+        """`POST /v1/describe-image`, 1 credit. It has no idempotency key, so it is sent once only."""
+        body = {"imageUrl": image_url} | ({"language": language} if language else {})
+        return await self._post(
+            "/v1/describe-image", msgspec.json.encode(body), Description, timeout=SLOW, attempts=1
+        )
+
+    async def upload(self, file: Path, content_type: str) -> str:
+        """`POST /v1/uploads`, streamed from disk; a video is followed until it is ready. Its ZOOOP URL.
+
+        Raises `BadMedia` where the file is over 100 MB or the API rejects what is in it.
+        """
+        size = file.stat().st_size
+        media.check_upload(file.name, size, content_type)
+
+        async def send() -> Uploaded:
+            # The length is known, so the body needs no chunked encoding; the file is never whole in memory.
+            headers = {"Content-Type": content_type, "Content-Length": str(size)}
+            return await self._send(
+                "POST", "/v1/uploads", Uploaded, content=media.chunks(file), headers=headers, timeout=SLOW
+            )
+
+        state = await retry.call(send)
+        poll = f"/v1/uploads/{percent(state.upload_id or '', safe='')}"
+        for wait in media.upload_waits():
+            if state.status != "processing":
+                break
+            await asyncio.sleep(wait)
+            state = await self._get(poll, Uploaded)
+        return media.ready_url(file.name, state)
+
+    async def fetch(self, url: str, folder: Path, name: str) -> Fetched:
+        """Stream an output to disk, without the token; the extension comes from the content type."""
+
+        async def send() -> Fetched:
+            try:
+                async with self._http.stream("GET", url, follow_redirects=True) as response:
+                    if response.status_code != 200:
+                        body = await response.aread()
+                        raise answers.refusal(
+                            response.status_code, response.headers, body, asked=f"GET {media.short(url)}"
+                        )
+                    return await media.keep(response, folder, name)
+            except httpx.HTTPError as error:
+                raise self._unreachable(error, f"GET {media.short(url)}") from error
+            except httpx.InvalidURL as error:
+                raise NonsenseAnswer(f"The output's URL “{media.short(url)}” is no URL.") from error
+
+        return await retry.call(send)
+
+    async def _get(self, path: str, shape: type[T]) -> T:
+        return await retry.call(lambda: self._send("GET", path, shape))
+
+    async def _post(
+        self,
+        path: str,
+        body: bytes,
+        shape: type[T],
+        *,
+        timeout: httpx.Timeout = TIMEOUT,
+        headers: dict[str, str] | None = None,
+        attempts: int = retry.ATTEMPTS,
+    ) -> T:
+        headers = {"Content-Type": "application/json"} | (headers or {})
+        return await retry.call(
+            lambda: self._send("POST", path, shape, content=body, headers=headers, timeout=timeout),
+            attempts=attempts,
+        )
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        shape: type[T],
+        *,
+        content: bytes | AsyncIterator[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+    ) -> T:
+        asked = f"{method} {path.partition('?')[0]}"
+        try:
+            response = await self._http.request(
+                method,
+                self.host + path,
+                content=content,
+                headers=self._authorization | (headers or {}),
+                timeout=timeout,
+            )
+        except httpx.HTTPError as error:
+            raise self._unreachable(error, asked) from error
+        if response.is_redirect:
+            raise NonsenseAnswer(
+                f"{asked} at {self.host} was answered with a redirect, which is not followed: "
+                "the API key goes to the API's own host only.",
+                value=self.host,
+                remedies=[remedy(Do.CHECK_HOST, host=self.host)],
+            )
+        if response.is_success:
+            return answers.decode(response.content, shape, asked=asked)
+        raise answers.refusal(response.status_code, response.headers, response.content, asked=asked)
+
+    def _unreachable(self, error: httpx.HTTPError, asked: str) -> Unreachable:
+        why = "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error) or "no answer"
+        return Unreachable(
+            f"{asked} at {self.host} got no answer: {why}.",
+            value=self.host,
+            remedies=[remedy(Do.CHECK_HOST, host=self.host)],
+        )
+
+
+def _type(media_type: str | None) -> str:
+    return f"?type={percent(media_type)}" if media_type else ""
