@@ -1,0 +1,1 @@
+"""From words to a result: choose a model, fill its params, quote, confirm, submit, follow, keep."""
