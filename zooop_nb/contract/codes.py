@@ -1,8 +1,8 @@
 """The documented error codes as data: what an error envelope's `code` can say, and with which status.
 
-The client turns codes into exceptions and the tests hold the OpenAPI document to this list. More codes may come, and
-two answers name none: "no enabled provider" (503 on a submit, "various") and a media type that is not allowed
-(400 on an upload). API documentation: "Error envelope" and the table of each endpoint.
+The client turns codes into exceptions, and the tests hold the OpenAPI document to this list. More codes may
+come, and two answers name none: "no enabled provider" (503 on a submit, "various") and a media type that is
+not allowed (400 on an upload). API documentation: "Error envelope" and the table of each endpoint.
 """
 
 from collections.abc import Iterable, Mapping
