@@ -1,0 +1,78 @@
+"""Which of the media handed over plays which part.
+
+The names of media params differ from model to model (`image_url`, `image_urls`, `first_frame`, `video_url`,
+`voice`, ...), so a part is found by what the bytes are, and by the name only where that leaves a choice.
+"""
+
+from zooop_nb.sandbox.media.facts import sniff
+from zooop_nb.sandbox.media.work import Unreadable, Work
+
+
+def _of_kind(work: Work, kind: str) -> list[tuple[str, bytes]]:
+    found = []
+    for name, files in work.inputs.items():
+        for data in files:
+            content_type = sniff(data)
+            if content_type is None:
+                raise Unreadable(f"{name}: {'empty (0 bytes)' if not data else 'no picture, clip or sound that is known'}")
+            if content_type == "video/webm" and any(part in name for part in ("audio", "voice", "sound", "sample")):
+                content_type = "audio/webm"
+            if content_type.startswith(kind):
+                found.append((name, data))
+    return found
+
+
+def pictures(work: Work) -> list[bytes]:
+    """Every picture but the mask, in the order of the params."""
+    return [data for name, data in _of_kind(work, "image/") if "mask" not in name]
+
+
+def picture(work: Work) -> bytes:
+    """The picture that the action works on: the first."""
+    found = pictures(work)
+    if not found:
+        raise Unreadable(f"{work.action} needs a picture and none was handed over")
+    return found[0]
+
+
+def mask(work: Work) -> bytes | None:
+    """The mask, if any."""
+    return next((data for name, data in _of_kind(work, "image/") if "mask" in name), None)
+
+
+def frames(work: Work) -> tuple[bytes, bytes | None]:
+    """The first and, if any, the last frame of an animation."""
+    named = _of_kind(work, "image/")
+    ends = [data for name, data in named if any(part in name for part in ("last", "end", "tail"))]
+    starts = [data for name, data in named if not any(part in name for part in ("last", "end", "tail", "mask"))]
+    if not starts and not ends:
+        raise Unreadable(f"{work.action} needs a picture and none was handed over")
+    if not starts:
+        return ends[0], ends[0]
+    return starts[0], ends[0] if ends else (starts[1] if len(starts) > 1 else None)
+
+
+def clip(work: Work) -> bytes:
+    """The clip that the action works on: the first."""
+    found = _of_kind(work, "video/")
+    if not found:
+        raise Unreadable(f"{work.action} needs a video and none was handed over")
+    return found[0][1]
+
+
+def clips(work: Work) -> list[bytes]:
+    """Every clip."""
+    return [data for _, data in _of_kind(work, "video/")]
+
+
+def sounds(work: Work) -> list[bytes]:
+    """Every sound."""
+    return [data for _, data in _of_kind(work, "audio/")]
+
+
+def sound(work: Work) -> bytes:
+    """The sound that the action works on: the first."""
+    found = sounds(work)
+    if not found:
+        raise Unreadable(f"{work.action} needs a sound and none was handed over")
+    return found[0]

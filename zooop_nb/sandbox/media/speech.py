@@ -1,0 +1,129 @@
+"""Speech that says the text, by eSpeak NG.
+
+The voices are the synthesiser's own, however they are called in the catalogue: a name stands for one of them
+and always for the same. A cloned voice is a likeness only: it takes the sample's pitch and nothing else of it.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import espeakng_loader
+import numpy as np
+
+from zooop_nb.sandbox.media import audio, inputs
+from zooop_nb.sandbox.media.audio import Samples
+from zooop_nb.sandbox.media.work import Piece, Unreadable, Work
+
+_HIGH = ("f1", "f2", "f3", "f4", "f5", "linda", "steph", "belinda")
+_LOW = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "john")
+_WOMEN = frozenset("rachel sarah alice aria laura charlotte matilda jessica lily bella emily grace nova shimmer coral sage kore leda aoede zephyr cherry serena vivian female woman girl lady queen anna emma olivia mia sophia zoe".split())
+_MEN = frozenset("adam brian daniel george callum liam charlie will eric chris roger bill james josh sam alloy echo onyx fable ash puck charon fenrir orus ethan ryan male man boy king david thomas john".split())
+
+_SCRIPTS = (
+    ("぀", "ヿ", "ja"),
+    ("가", "힣", "ko"),
+    ("一", "鿿", "cmn"),
+    ("Ѐ", "ӿ", "ru"),
+    ("؀", "ۿ", "ar"),
+    ("ऀ", "ॿ", "hi"),
+    ("Ͱ", "Ͽ", "el"),
+    ("֐", "׿", "he"),
+    ("฀", "๿", "th"),
+)
+_LANGUAGES = {
+    "zh": "cmn", "chinese": "cmn", "mandarin": "cmn", "ja": "ja", "japanese": "ja", "ko": "ko", "korean": "ko",
+    "fr": "fr", "french": "fr", "de": "de", "german": "de", "es": "es", "spanish": "es", "it": "it",
+    "italian": "it", "pt": "pt", "portuguese": "pt", "ru": "ru", "russian": "ru", "nl": "nl", "pl": "pl",
+    "tr": "tr", "vi": "vi", "id": "id", "hi": "hi", "ar": "ar", "en": "en-us", "english": "en-us",
+}  # fmt: skip
+_WORDS_A_MINUTE = 165
+
+
+def render(work: Work, index: int) -> Piece:
+    """`speech` or `clone`: the text as MP3, or WAV where the params ask; `index` gives each take its own pace."""
+    if not work.prompt.strip():
+        raise Unreadable("there is no text to speak")
+    voice = work.voice or next(
+        (value for name, value in work.params.items() if "voice" in name and isinstance(value, str) and "://" not in value), ""
+    )
+    variant, pitch = timbre(voice)
+    if work.action == "clone":
+        fundamental = pitch_of(audio.decoded(inputs.sound(work), 16_000), 16_000)
+        variant, pitch = cloned(fundamental)
+    speed = next((float(value) for name, value in work.params.items() if "speed" in name and isinstance(value, int | float)), 1.0)
+    pace = round(_WORDS_A_MINUTE * min(2.5, max(0.4, speed)) * (1 + 0.04 * index))
+    rate, samples = say(work.prompt, f"{language(work)}+{variant}", pace, pitch)
+    return audio.sound_piece(audio.levelled(samples), rate, work)
+
+
+def language(work: Work) -> str:
+    """eSpeak NG's name of the language: by the text's script, else by the params, else American English."""
+    for first, last, name in _SCRIPTS:
+        if any(first <= letter <= last for letter in work.prompt):
+            return name
+    for name, value in work.params.items():
+        if "lang" in name and isinstance(value, str):
+            return _LANGUAGES.get(value.lower(), _LANGUAGES.get(value.lower().partition("-")[0], "en-us"))
+    return "en-us"
+
+
+def timbre(voice: str) -> tuple[str, int]:
+    """A voice's name -> eSpeak NG's variant and the pitch (0 to 99), always the same."""
+    fingerprint = hashlib.sha256(voice.encode()).digest()
+    names = set("".join(letter if letter.isalpha() else " " for letter in voice.lower()).split())
+    high = not names & _MEN and (bool(names & _WOMEN) or fingerprint[0] % 2 == 0)
+    variants = _HIGH if high else _LOW
+    return variants[fingerprint[1] % len(variants)], (52 if high else 34) + fingerprint[2] % 22
+
+
+def cloned(fundamental: float | None) -> tuple[str, int]:
+    """Variant and pitch nearest to a sample's fundamental in hertz; a middling voice where it has none."""
+    if fundamental is None:
+        return "m3", 45
+    if fundamental >= 160:
+        return "f2", round(min(99, max(0, 50 + (fundamental - 210) * 0.35)))
+    return "m3", round(min(99, max(0, 50 + (fundamental - 110) * 0.6)))
+
+
+def pitch_of(samples: Samples, rate: int) -> float | None:
+    """The median fundamental of a voice in hertz, by autocorrelation; None where nothing in it is voiced."""
+    size, found = rate // 20 * 2, []
+    shortest, longest = rate // 400, rate // 70
+    loud = float(np.abs(samples).max(initial=0.0))
+    for start in range(0, min(len(samples), rate * 20) - size, size):
+        block = samples[start : start + size] - samples[start : start + size].mean()
+        if np.abs(block).max() < 0.15 * loud or loud == 0:
+            continue
+        spectrum = np.fft.rfft(block, size * 2)
+        likeness = np.fft.irfft(np.abs(spectrum) ** 2)[:longest]
+        lag = int(np.argmax(likeness[shortest:longest])) + shortest
+        if likeness[lag] > 0.4 * likeness[0]:
+            found.append(rate / lag)
+    return float(np.median(found)) if found else None
+
+
+@lru_cache(maxsize=1)
+def _command() -> tuple[str, ...]:
+    script = Path(__file__).with_name("espeak.py")
+    return sys.executable, "-I", "-S", str(script), espeakng_loader.get_library_path(), espeakng_loader.get_data_path()
+
+
+def say(text: str, voice: str, words_a_minute: int, pitch: int) -> tuple[int, Samples]:
+    """The sample rate and the samples of a spoken text. Raises `RuntimeError` where the synthesiser fails."""
+    # In a process of its own, which `espeak.py` gives the reasons for.
+    done = subprocess.run(
+        [*_command(), voice, str(words_a_minute), str(pitch), "50"],
+        input=text.replace("\0", " ").encode("utf-8", "replace"),
+        capture_output=True,
+        check=False,
+        env={name: value for name, value in os.environ.items() if name in ("SYSTEMROOT", "PATH")},
+    )
+    if done.returncode != 0:
+        reason = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise RuntimeError(f"the speech synthesiser failed: {reason[-1]}")
+    rate = int.from_bytes(done.stdout[:4], "little")
+    return rate, (np.frombuffer(done.stdout[4:], dtype=np.int16) / 32768).astype(np.float32)
