@@ -1,0 +1,365 @@
+"""A `%zooop` line, read: the verb, the prompt as it was typed, the params and the options.
+
+A prompt is prose, and prose is full of what a shell would act upon: apostrophes, quotes, `?`, `$`, `#`,
+commas. `shlex` and `argparse` would refuse or alter it, so the line is read by rules of its own. `tokens` has
+those for cutting it; here is what the pieces mean:
+
+- The words that are left when params and options are taken out are the prompt, as typed. Where one is taken
+  out between words, the whitespace before it stays and that after it goes.
+- A prompt that is one quoted group loses its quotes; a group among other words keeps them, and what stands in
+  it is neither param nor option. That holds after `--` as well.
+- A param's value loses the quotes that follow `=` directly. It stays text, with the fact that it was quoted:
+  its type is the param's to say. `name=` with nothing behind it, and `name = value` with spaces, are errors:
+  they would be paid for as something else than was meant.
+- A dash and a letter make an option, and one that does not exist is an error. Quotes or `--` make it a word.
+- An option's value is the next token, or what follows `=` or the letter: `--count 3`, `--count=3`, `-n 3`,
+  `-n3`.
+- `VERB?`, `VERB ?`, `--help` and `-h` ask for help; so does a line that says nothing.
+- In the cell form the prompt is the body, without the blank lines around it and otherwise as typed: no quotes
+  are removed, and a `;` at its end stays. The line above then holds no words. A blank body counts as none.
+
+Nothing here knows models, namespaces or IPython.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal
+
+from zooop_nb.nearest import nearest
+from zooop_nb.notebook.tokens import EXPRESSION, OPTIONS, Token, is_name, tokens
+
+Fill = Callable[[str], object]
+"""Fills the `{expressions}` of one option's value; `expand.expand_value` with a namespace is one."""
+
+_BLANK_START = re.compile(r"\A(?:[^\S\n]*\n)+")
+_BLANK_END = re.compile(r"(?:\n[^\S\n]*)+\Z")
+_SPACED_EQUALS = re.compile(r"=(?:[\"'{\d].*)?\Z", re.DOTALL)
+_LIST_ENTRY = re.compile(rf"(?:{EXPRESSION.pattern}|[^,])*")
+
+
+class GrammarError(ValueError):
+    """A line that cannot be read: what is wrong, the piece that is, and names that may have been meant."""
+
+    def __init__(self, message: str, *, value: str = "", nearest: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.value = value
+        self.nearest = nearest
+
+
+@dataclass(frozen=True, slots=True)
+class VerbSpec:
+    """What a verb takes: `words` (a prompt), `arguments` (single tokens), or a `verb` with that verb's own
+    line.
+
+    `options` are the long names that it accepts (`help` always is); `leading` is the number of arguments that
+    stand before the words (`tool SLUG ...` has one).
+    """
+
+    name: str
+    takes: Literal["words", "arguments", "verb"]
+    options: frozenset[str] = frozenset()
+    leading: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A param's value as text. `quoted` tells `size="5"` from `size=5` where the type leaves that open."""
+
+    text: str
+    quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a line. `budget` is in credits.
+
+    `sweep` has the values of each swept param: text as typed, or the objects that a `{name}` stood for (a
+    list's entries one by one). `each` is the variable's name, with or without braces, for `expand.lookup`.
+    """
+
+    model: str | None = None
+    version: str | None = None
+    count: int | None = None
+    best: bool = False
+    cheap: bool = False
+    sweep: dict[str, list[object]] = field(default_factory=dict)
+    each: str | None = None
+    ask: bool = False
+    yes: bool = False
+    budget: float | None = None
+    background: bool = False
+    fresh: bool = False
+    tags: list[str] = field(default_factory=list)
+    language: str | None = None
+    help: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A line that was read. `inner` is what `quote` prices, and `options` are then those of `inner`."""
+
+    verb: str
+    arguments: list[str] = field(default_factory=list)
+    words: str = ""
+    params: dict[str, Value] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
+    silent: bool = False
+    inner: Command | None = None
+
+
+def _as_typed(text: str) -> object:
+    return text
+
+
+def parse(line: str, cell: str | None, verbs: Mapping[str, VerbSpec], fill: Fill = _as_typed) -> Command:
+    """Read the line, and the body where there is one.
+
+    `fill` is given each value of an option after the line was cut, so that `-n {count}` is a number here and
+    a filled text is never read again. Words, arguments and params keep their braces: a batch fills those once
+    for each row. Raises GrammarError, and what `fill` raises.
+    """
+    found = tokens(line)
+    silent = bool(found) and found[-1].kind == "silent"
+    pieces = found[:-1] if silent else found
+    body = cell if cell is not None and cell.strip() else None
+    if not pieces:
+        if body is not None:
+            raise GrammarError("Name a verb after `%%zooop`: `%%zooop image`, with the prompt below it.")
+        return Command("help", options=Options(help=True), silent=silent)
+    first, rest = pieces[0], pieces[1:]
+    name = first.text.rstrip("?")
+    if not name or first.text in ("--help", "-h"):
+        return Command("help", options=Options(help=True), silent=silent)
+    spec = verbs.get(name)
+    if spec is None:
+        raise GrammarError(
+            f"`{name}` is no verb of `%zooop`; `%zooop help` lists them.",
+            value=name,
+            nearest=nearest(name, sorted(verbs)),
+        )
+    if name != first.text or _asks(rest):
+        return Command(name, options=Options(help=True), silent=silent)
+    if spec.takes == "verb":
+        return _outer(name, line[first.end :], cell, verbs, fill)
+    return _command(spec, line, rest, body, fill, silent)
+
+
+def _asks(rest: list[Token]) -> bool:
+    return len(rest) == 1 and rest[0].kind == "word" and rest[0].text in ("?", "??")
+
+
+def _outer(name: str, line: str, cell: str | None, verbs: Mapping[str, VerbSpec], fill: Fill) -> Command:
+    following = tokens(line)
+    if not following or following[0].kind == "silent":
+        raise GrammarError(
+            f"`%zooop {name}` goes before a whole order: `%zooop {name} image a red panda`.", value=name
+        )
+    verb = following[0].text
+    if verb in ("--help", "-h"):
+        return Command(name, options=Options(help=True))
+    if verb in verbs and verbs[verb].takes == "verb":
+        raise GrammarError(f"`%zooop {name} {verb}` has one `{verb}` too many.", value=verb)
+    inner = parse(line, cell, verbs, fill)
+    return Command(name, options=inner.options, silent=inner.silent, inner=inner)
+
+
+def _command(
+    spec: VerbSpec, line: str, rest: list[Token], body: str | None, fill: Fill, silent: bool
+) -> Command:
+    options = _options(spec, rest, fill)
+    params = _params(rest)
+    for name in options.sweep.keys() & params.keys():
+        raise GrammarError(f"`{name}` is both set and swept; leave one of the two.", value=name)
+    spoken = [token for token in rest if token.kind in ("word", "quoted")]
+    leading = len(spoken) if spec.takes == "arguments" else spec.leading
+    arguments = [token.value or "" for token in spoken[:leading]]
+    spoken = spoken[leading:]
+    words = _words(line, rest, spoken)
+    if body is not None:
+        if spec.takes == "arguments":
+            raise GrammarError(
+                f"`{spec.name}` takes no text below it: write `%zooop {spec.name}` with one `%`.",
+                value=spec.name,
+            )
+        if spoken:
+            raise GrammarError(
+                f"The prompt is the cell's body, so `{words}` cannot stand beside `%%zooop {spec.name}`: "
+                "move it down, or write the whole on one `%zooop` line.",
+                value=words,
+            )
+        words = _BLANK_END.sub("", _BLANK_START.sub("", body))
+    elif len(spoken) == 1 and spoken[0].kind == "quoted":
+        words = spoken[0].value or ""
+    return Command(spec.name, arguments, words, params, options, silent)
+
+
+def _words(line: str, rest: list[Token], spoken: list[Token]) -> str:
+    """The words as typed. Between two of them stays the whitespace that follows the first."""
+    if not spoken:
+        return ""
+    followers = {token.end: following.start for token, following in pairwise(rest)}
+    parts = [part for token in spoken for part in (token.text, line[token.end : followers.get(token.end)])]
+    return "".join(parts[:-1])
+
+
+def _params(rest: list[Token]) -> dict[str, Value]:
+    params: dict[str, Value] = {}
+    for before, token in pairwise(rest):
+        if token.kind == "ends":
+            break
+        spaced = (
+            before.kind == token.kind == "word" and is_name(before.text) and _SPACED_EQUALS.match(token.text)
+        )
+        if spaced:
+            raise GrammarError(
+                f"`{before.text} =`: write `{before.text}=...` without spaces for a param, and put "
+                "quotes around a prompt that holds `=`.",
+                value=f"{before.text} {token.text}",
+            )
+    for token in rest:
+        if token.kind != "param":
+            continue
+        _check_closed(token)
+        if not token.value and not token.quoted:
+            raise GrammarError(
+                f'`{token.name}=` has no value; an empty one is written `{token.name}=""`.', value=token.name
+            )
+        if token.name in params:
+            raise GrammarError(
+                f"`{token.name}` is set twice; leave one, or separate several values with commas.",
+                value=token.name,
+            )
+        params[token.name] = Value(token.value or "", token.quoted)
+    return params
+
+
+def _check_closed(token: Token) -> None:
+    if not token.closed:
+        raise GrammarError(
+            f"`{token.text}` opens a quote that is not closed; a closing quote is followed by a "
+            "space or ends the line.",
+            value=token.text,
+        )
+
+
+def _options(spec: VerbSpec, rest: list[Token], fill: Fill) -> Options:
+    given: dict[str, list[str]] = {}
+    for name, value in _given(spec, rest):
+        if OPTIONS[name].takes_value and name in given and not OPTIONS[name].repeatable:
+            raise GrammarError(f"`--{name}` is given twice; leave one.", value=f"--{name}")
+        given.setdefault(name, []).append(value)
+    for one, other in (("best", "cheap"), ("ask", "yes")):
+        if one in given and other in given:
+            raise GrammarError(
+                f"`--{one}` and `--{other}` say opposite things; leave one.", value=f"--{other}"
+            )
+
+    def text(name: str) -> str | None:
+        return str(fill(given[name][0])) if name in given else None
+
+    return Options(
+        model=text("model"),
+        version=text("version"),
+        count=_count(fill(given["count"][0])) if "count" in given else None,
+        best="best" in given,
+        cheap="cheap" in given,
+        sweep=_sweeps(given.get("sweep", []), fill),
+        each=given["each"][0] if "each" in given else None,
+        ask="ask" in given,
+        yes="yes" in given,
+        budget=_budget(fill(given["budget"][0])) if "budget" in given else None,
+        background="background" in given,
+        fresh="fresh" in given,
+        tags=[str(fill(tag)) for tag in given.get("tag", [])],
+        language=text("language"),
+        help="help" in given,
+    )
+
+
+def _given(spec: VerbSpec, rest: list[Token]) -> Iterator[tuple[str, str]]:
+    """Each option that the verb takes, with its value as text (of a flag, the empty one)."""
+    for place, token in enumerate(rest):
+        if token.kind != "option":
+            continue
+        name = token.name
+        if name not in OPTIONS:
+            known = [f"--{option}" for option in sorted({*spec.options, "help"})]
+            typed = name if name.startswith("--") else token.text
+            raise GrammarError(
+                f"`{typed}` is no option of `%zooop {spec.name}`; a word that begins with a dash "
+                "goes in quotes, or after `--`.",
+                value=typed,
+                nearest=nearest(typed, known),
+            )
+        if name != "help" and name not in spec.options:
+            raise GrammarError(f"`%zooop {spec.name}` takes no `--{name}`.", value=f"--{name}")
+        if not OPTIONS[name].takes_value:
+            if token.value is not None:
+                raise GrammarError(f"`--{name}` takes no value; write it alone.", value=token.text)
+            yield name, ""
+            continue
+        holder = token
+        if token.value is None and place + 1 < len(rest) and rest[place + 1].kind == "value":
+            holder = rest[place + 1]
+        _check_closed(holder)
+        if not holder.value:
+            raise GrammarError(f"`--{name}` needs a value after it.", value=token.text)
+        yield name, holder.value
+
+
+def _count(value: object) -> int:
+    try:
+        count = int(value) if isinstance(value, str) else operator.index(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        count = 0
+    if count < 1 or isinstance(value, bool):
+        raise GrammarError(f"`--count` takes a whole number from 1, not `{value}`.", value=str(value))
+    return count
+
+
+def _budget(value: object) -> float:
+    try:
+        credits = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        credits = math.nan
+    if not 0 <= credits < math.inf or isinstance(value, bool):
+        raise GrammarError(f"`--budget` takes a number of credits, not `{value}`.", value=str(value))
+    return credits
+
+
+def _sweeps(texts: list[str], fill: Fill) -> dict[str, list[object]]:
+    sweeps: dict[str, list[object]] = {}
+    for text in texts:
+        name, equals, listed = text.partition("=")
+        if not equals or not is_name(name):
+            raise GrammarError(f"`--sweep` takes `name=a,b,c`, not `{text}`.", value=text)
+        if name in sweeps:
+            raise GrammarError(f"`{name}` is swept twice; name all its values in one `--sweep`.", value=name)
+        values = [value for entry in _entries(listed) for value in _flat(fill(entry.strip()))]
+        if "" in [value for value in values if isinstance(value, str)] or not values:
+            raise GrammarError(f"`--sweep {text}` has an empty value.", value=text)
+        sweeps[name] = values
+    return sweeps
+
+
+def _entries(listed: str) -> Iterator[str]:
+    at = 0
+    while at <= len(listed) and (entry := _LIST_ENTRY.match(listed, at)):
+        yield entry[0]
+        at = entry.end() + 1
+
+
+def _flat(value: object) -> list[object]:
+    if isinstance(value, (list, tuple, range)):
+        return list(value)
+    # Arrays and Series, without importing what they come from.
+    if callable(to_list := getattr(value, "tolist", None)) and isinstance(plain := to_list(), list):
+        return plain
+    return [value]
