@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-import conformity
 import pytest
 import schemathesis
 from openapi_spec_validator import validate as validate_document
 from schemathesis.core.result import Ok
 
+from tests.contract import conformity
 from zooop_nb.contract.categories import CATEGORIES
 from zooop_nb.contract.codes import CODES, TYPES, Code
 
