@@ -1,0 +1,74 @@
+"""The sandbox as an ASGI application: its routes, and every refusal in the documented envelope."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from zooop_nb.sandbox import control, pages, routes
+from zooop_nb.sandbox.faults import Faults
+from zooop_nb.sandbox.refusal import Refusal
+from zooop_nb.sandbox.state import Sandbox
+
+
+def build(sandbox: Sandbox, *, with_control: bool) -> ASGIApp:
+    """The application that serves `sandbox`; `with_control` adds `/_sandbox/...` and its faults."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await sandbox.close()
+
+    app = Starlette(
+        routes=[*(control.ROUTES if with_control else ()), *pages.ROUTES, *routes.ROUTES],
+        exception_handlers={
+            Refusal: _refused,
+            HTTPException: _unroutable,
+            ClientDisconnect: _gone,
+            Exception: _broken,
+        },
+        lifespan=lifespan,
+    )
+    # A client that follows no redirects would take one for an answer; the API has no such paths.
+    app.router.redirect_slashes = False
+    app.state.sandbox = sandbox
+    if not with_control:
+        return app
+    app.state.faults = Faults(app)
+    return app.state.faults  # type: ignore[no-any-return]
+
+
+def _envelope(refusal: Refusal, headers: dict[str, str] | None = None) -> Response:
+    headers = dict(headers or {})
+    if refusal.retry_after is not None:
+        headers["retry-after"] = f"{refusal.retry_after:g}"
+    if refusal.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return JSONResponse(refusal.envelope(), status_code=refusal.status, headers=headers)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return _envelope(error)
+
+
+async def _unroutable(request: Request, error: Exception) -> Response:
+    """Unknown paths and methods."""
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
+    refusal = Refusal(error.status_code, code, f"{error.detail}: {request.method} {request.url.path}")
+    return _envelope(refusal, dict(error.headers or {}))
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """The caller hung up in the middle of its body: nobody reads this answer."""
+    return Response(status_code=400)
+
+
+async def _broken(_: Request, __: Exception) -> Response:
+    """A defect of the sandbox; its traceback goes to stderr."""
+    return _envelope(Refusal(500, "internal_error", "The sandbox failed; its log on stderr says how."))

@@ -1,0 +1,114 @@
+"""The sandbox as a process: a socket, uvicorn, one line when it is ready, and a clean end."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from zooop_nb.sandbox.app import build
+from zooop_nb.sandbox.catalogue import load
+from zooop_nb.sandbox.faults import HANG_UP
+from zooop_nb.sandbox.state import Sandbox
+from zooop_nb.sandbox.world import World
+
+
+class ListenError(OSError):
+    """The address cannot be listened on."""
+
+
+def serve(world: World, *, host: str, port: int, speed: float, control: bool, until_eof: bool) -> None:
+    """Serve until SIGTERM, SIGINT or, with `until_eof`, the end of stdin. Raises ListenError."""
+    listener = _listen(host, port)
+    folder = Path(tempfile.mkdtemp(prefix="zooop-sandbox-"))
+    # Rendering is mostly inside libraries that let other threads run; one worker a core keeps the loop free.
+    pool = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="render")
+    try:
+        sandbox = Sandbox(world, load(), pool, folder, speed=speed)
+        config = uvicorn.Config(
+            build(sandbox, with_control=control),
+            http=_Protocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="on",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=60,
+        )
+        server = _Server(config, {"url": _url(listener), "token": world.first_token})
+        # uvicorn raises the signal that stopped it once more when it is done, for handlers like these.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _ignore)
+        if until_eof:
+            threading.Thread(target=_stop_at_eof, args=(server,), daemon=True).start()
+        asyncio.run(server.serve(sockets=[listener]))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Protocol(H11Protocol):
+    """uvicorn's HTTP protocol, which lets the application close its connection without an answer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        inner = self.app
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})[HANG_UP] = self.transport.close
+            await inner(scope, receive, send)
+
+        self.app = app
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: dict[str, str]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        print(json.dumps(self._ready), flush=True)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        if sys.platform != "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise ListenError(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _ignore(_: int, __: object) -> None:
+    """The signal has done its work."""
+
+
+def _stop_at_eof(server: uvicorn.Server) -> None:
+    # Not through sys.stdin: a thread that holds its buffer's lock would disturb the interpreter's end.
+    while os.read(0, 4096):
+        pass
+    server.should_exit = True
