@@ -1,0 +1,48 @@
+"""How large a picture or clip is, in pixels, for the aspect ratio and resolution that were asked for.
+
+The documentation names values such as `2k`, `1024` and `720p` without defining them; read here as the
+trade does: for pictures the long side, for video the short side.
+"""
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+
+_LONG_SIDES = {"0.5k": 512, "1k": 1024, "2k": 2048, "3k": 3072, "4k": 4096}
+_SHORT_SIDES = {"1k": 1080, "2k": 1440, "4k": 2160}
+_DEFAULT_ASPECT = {"image": Fraction(1), "video": Fraction(16, 9)}
+_RATIO_IDS = ("aspect_ratio.ratio", "aspect_ratio")
+
+
+def size(type: str, params: Mapping[str, object]) -> tuple[int, int]:
+    """Width and height in pixels for a model's `type` and its merged params; both even, as codecs need."""
+    resolution = str(params.get("resolution", "")).lower()
+    if exact := re.fullmatch(r"(\d+)\s*[x*]\s*(\d+)", resolution):
+        return int(exact[1]), int(exact[2])
+    ratio = _aspect(type, params)
+    if lines := re.fullmatch(r"(\d+)p", resolution):
+        return _from_short(int(lines[1]), ratio)
+    if type == "video":
+        return _from_short(_SHORT_SIDES.get(resolution, 720), ratio)
+    if resolution.isdigit():
+        return _from_long(int(resolution), ratio)
+    return _from_long(_LONG_SIDES.get(resolution, 1024), ratio)
+
+
+def _aspect(type: str, params: Mapping[str, object]) -> Fraction:
+    for id in _RATIO_IDS:
+        if ratio := re.fullmatch(r"(\d+):(\d+)", str(params.get(id, ""))):
+            return Fraction(int(ratio[1]), int(ratio[2]))
+    return _DEFAULT_ASPECT.get(type, Fraction(1))
+
+
+def _from_long(side: int, ratio: Fraction) -> tuple[int, int]:
+    return (side, _even(side / ratio)) if ratio >= 1 else (_even(side * ratio), side)
+
+
+def _from_short(side: int, ratio: Fraction) -> tuple[int, int]:
+    return (_even(side * ratio), side) if ratio >= 1 else (side, _even(side / ratio))
+
+
+def _even(pixels: Fraction) -> int:
+    return 2 * max(1, round(pixels / 2))
