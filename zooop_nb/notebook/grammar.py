@@ -218,10 +218,11 @@ def _params(rest: list[Token]) -> dict[str, Value]:
             before.kind == token.kind == "word" and is_name(before.text) and _SPACED_EQUALS.match(token.text)
         )
         if spaced:
+            typed = f"{before.text} {token.text}"
             raise GrammarError(
-                f"`{before.text} =`: write `{before.text}=...` without spaces for a param, and put "
+                f"`{typed}`: write `{before.text}=...` without spaces for a param, and put "
                 "quotes around a prompt that holds `=`.",
-                value=f"{before.text} {token.text}",
+                value=typed,
             )
     for token in rest:
         if token.kind != "param":
@@ -302,7 +303,9 @@ def _given(spec: VerbSpec, rest: list[Token]) -> Iterator[tuple[str, str]]:
             raise GrammarError(f"`%zooop {spec.name}` takes no `--{name}`.", value=f"--{name}")
         if not OPTIONS[name].takes_value:
             if token.value is not None:
-                raise GrammarError(f"`--{name}` takes no value; write it alone.", value=token.text)
+                raise GrammarError(
+                    f"`{token.text}`: `--{name}` takes no value; write it alone.", value=token.text
+                )
             yield name, ""
             continue
         holder = token
@@ -310,7 +313,7 @@ def _given(spec: VerbSpec, rest: list[Token]) -> Iterator[tuple[str, str]]:
             holder = rest[place + 1]
         _check_closed(holder)
         if not holder.value:
-            raise GrammarError(f"`--{name}` needs a value after it.", value=token.text)
+            raise GrammarError(f"`{token.text}` needs a value after it.", value=token.text)
         yield name, holder.value
 
 

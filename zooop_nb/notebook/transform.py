@@ -18,7 +18,8 @@ _DELIMITERS = ("'''", '"""', "'", '"')
 # Where a line of Python may turn: a comment, a string, or a magic or system command that is assigned.
 _TURN = re.compile(r"""#|'''|\"\"\"|'|"|=[ \t]*(?=%[^\W\d]|!)""")
 _SPECIAL = re.compile(r"[ \t]*(?:%[^\W\d]|!)")
-_OURS = re.compile(r"(?:(?<=[\s=])|^)%zooop[ \t]")
+# The magic itself, or one that runs it: `%time r = %zooop image who?`.
+_OURS = re.compile(r"[ \t]*%(?:|[^\W\d].*[\s=]%)zooop[ \t]")
 # Without its `%` the magic is known in cells of one line alone.
 _AUTOMAGIC = re.compile(r"[ \t]*zooop[ \t]+\w")
 _INSIDE = {delimiter: re.compile(rf"(?:\\.|(?!{delimiter})[^\\])*", re.DOTALL) for delimiter in _DELIMITERS}
@@ -47,7 +48,7 @@ def keep_question_marks(lines: list[str]) -> list[str]:
         while end + 1 < len(lines) and _bare(lines[end]).endswith("\\"):
             end += 1
         kept += lines[at:end]
-        kept.append(_spaced(lines[end]) if _OURS.search(lines[at], special) else lines[end])
+        kept.append(_spaced(lines[end]) if _OURS.match(lines[at], special) else lines[end])
         at = end + 1
     return kept
 
