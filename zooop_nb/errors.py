@@ -110,6 +110,8 @@ class ZooopError(Exception):
         self.message = message
         self.value = value
         self.remedies: tuple[Remedy, ...] = tuple(remedies)
+        self.maybe_arrived = False
+        """Whether what was sent may have had its effect all the same: an order that was not answered."""
 
     def __str__(self) -> str:
         words = (_PYTHON_WORDS[each.do].format_map(each.values) for each in self.remedies)

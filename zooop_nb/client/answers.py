@@ -18,9 +18,11 @@ def decode(body: bytes, shape: type[T], *, asked: str) -> T:
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise NonsenseAnswer(
-            f"The answer to {asked} is not what the API's documentation describes ({error}): {_start(body)}",
-        ) from error
+        nonsense = NonsenseAnswer(
+            f"The answer to {asked} is not what the API's documentation describes ({error}): {_start(body)}"
+        )
+        nonsense.maybe_arrived = True
+        raise nonsense from error
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, *, asked: str) -> APIError | NonsenseAnswer:
@@ -28,16 +30,17 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, *, asked: str)
     envelope = _envelope(body)
     if envelope is None:
         kind = Transient if status in TRANSIENT else NonsenseAnswer
-        return kind(
-            f"{asked} was answered with HTTP {status} and no error that the API knows: {_start(body)}",
-            remedies=[remedy(Do.CHECK_HOST, host=asked)] if status < 500 else [],
+        nonsense = kind(
+            f"{asked} was answered with HTTP {status} and no error that the API knows: {_start(body)}"
         )
+        nonsense.maybe_arrived = True
+        return nonsense
     code = str(envelope.pop("code", "") or "unknown")
     type = str(envelope.pop("type", "") or "unknown")
     message = str(envelope.pop("message", "") or f"HTTP {status}")
     param = envelope.pop("param", None)
     wait = retry_after(headers.get("retry-after"))
-    return class_for(status, type, code)(
+    error = class_for(status, type, code)(
         message,
         status=status,
         type=type,
@@ -47,6 +50,9 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, *, asked: str)
         retry_after=wait,
         remedies=_remedies(status, code, wait, envelope),
     )
+    # 503 in the API's own words says that no provider took it; any other 5xx tells nothing.
+    error.maybe_arrived = status >= 500 and status != 503
+    return error
 
 
 def retry_after(header: str | None, *, now: float | None = None) -> float | None:

@@ -29,7 +29,7 @@ from zooop_nb.contract.shapes import (
     ToolList,
     Uploaded,
 )
-from zooop_nb.errors import Do, NonsenseAnswer, Unreachable, remedy
+from zooop_nb.errors import Do, NonsenseAnswer, Unreachable, ZooopError, remedy
 from zooop_nb.settings import Settings, is_loopback
 
 T = TypeVar("T")
@@ -93,8 +93,24 @@ class LiveBackend:
         return await self._post("/v1/quote", body, Quote)
 
     async def submit(self, body: bytes, key: str) -> Submitted:
-        """`POST /v1/tasks` under `Idempotency-Key`: sent again, it is the same task."""
-        return await self._post("/v1/tasks", body, Submitted, timeout=SLOW, headers={"Idempotency-Key": key})
+        """`POST /v1/tasks` under `Idempotency-Key`: sent again, it is the same task.
+
+        An error says in `maybe_arrived` whether any of the attempts may have been accepted.
+        """
+        lost = False
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+
+        async def send() -> Submitted:
+            nonlocal lost
+            try:
+                return await self._send(
+                    "POST", "/v1/tasks", Submitted, content=body, headers=headers, timeout=SLOW
+                )
+            except ZooopError as error:
+                lost = error.maybe_arrived = lost or error.maybe_arrived
+                raise
+
+        return await retry.call(send)
 
     async def task(self, task_id: str) -> TaskState:
         """`GET /v1/tasks/{id}`."""
@@ -160,10 +176,9 @@ class LiveBackend:
         shape: type[T],
         *,
         timeout: httpx.Timeout = TIMEOUT,
-        headers: dict[str, str] | None = None,
         attempts: int = retry.ATTEMPTS,
     ) -> T:
-        headers = {"Content-Type": "application/json"} | (headers or {})
+        headers = {"Content-Type": "application/json"}
         return await retry.call(
             lambda: self._send("POST", path, shape, content=body, headers=headers, timeout=timeout),
             attempts=attempts,
@@ -203,11 +218,14 @@ class LiveBackend:
 
     def _unreachable(self, error: httpx.HTTPError, asked: str) -> Unreachable:
         why = "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error) or "no answer"
-        return Unreachable(
+        unreachable = Unreachable(
             f"{asked} at {self.host} got no answer: {why}.",
             value=self.host,
             remedies=[remedy(Do.CHECK_HOST, host=self.host)],
         )
+        # Where no connection came about, nothing was sent.
+        unreachable.maybe_arrived = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+        return unreachable
 
 
 def _type(media_type: str | None) -> str:

@@ -1,0 +1,76 @@
+"""What there is to order: models, tools and templates, asked for once in a while and kept for TAB."""
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from zooop_nb.contract.backend import Backend
+from zooop_nb.contract.categories import Category
+from zooop_nb.contract.shapes import Model, Recipe
+
+FRESH: Final = 600.0
+"""Seconds for which a list is taken as it is. Prices are never taken from it: only a quote is a price."""
+
+T = TypeVar("T")
+
+
+class Catalogue:
+    """The lists of one host. `models`, `tools` and `templates` ask the API; `known_*` never do."""
+
+    def __init__(self, backend: Backend, folder: Path) -> None:
+        self._backend = backend
+        host = hashlib.sha256(backend.host.encode()).hexdigest()[:12]
+        self._folder = folder / "catalogue" / host
+        self._lists: dict[str, tuple[float, Sequence[Any]]] = {}
+
+    async def models(self, category: Category) -> Sequence[Model]:
+        """The models of a category, recommended first."""
+        return await self._list(
+            f"{category.type}-{category.subtype}",
+            lambda: self._backend.models(category.type, category.subtype),
+        )
+
+    async def tools(self) -> Sequence[Recipe]:
+        """The AI tools."""
+        return await self._list("tools", self._backend.tools)
+
+    async def templates(self) -> Sequence[Recipe]:
+        """The templates."""
+        return await self._list("templates", self._backend.templates)
+
+    def known_models(self, category: Category) -> Sequence[Model]:
+        """What is known of a category's models, from this session or an earlier one."""
+        return self._known(f"{category.type}-{category.subtype}", Model)
+
+    def known_tools(self) -> Sequence[Recipe]:
+        """What is known of the tools."""
+        return self._known("tools", Recipe)
+
+    def known_templates(self) -> Sequence[Recipe]:
+        """What is known of the templates."""
+        return self._known("templates", Recipe)
+
+    async def _list(self, name: str, ask: Callable[[], Awaitable[Sequence[T]]]) -> Sequence[T]:
+        known = self._lists.get(name)
+        if known is not None and time.monotonic() - known[0] < FRESH:
+            return known[1]
+        listed = await ask()
+        self._lists[name] = (time.monotonic(), listed)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = self._folder / f".{name}.{time.monotonic_ns()}.part"
+        partial.write_bytes(msgspec.json.encode(listed))
+        partial.replace(self._folder / f"{name}.json")
+        return listed
+
+    def _known(self, name: str, shape: type[T]) -> Sequence[T]:
+        if name in self._lists:
+            return self._lists[name][1]
+        try:
+            return msgspec.json.decode((self._folder / f"{name}.json").read_bytes(), type=list[shape])  # type: ignore[valid-type]
+        except (OSError, msgspec.DecodeError):
+            # It is a cache: missing or from another version, it is asked for again when it is needed.
+            return []
