@@ -1,0 +1,122 @@
+# zooop-nb. `make help` says what there is to make.
+
+# The first Python that fits: the distribution's own, else a newer or older one beside it.
+PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info)' 2>/dev/null && { echo $$each; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+OUT ?= build
+PIP_QUIET ?= -qq
+
+# The distribution's own browser: Playwright's would be a download from elsewhere.
+CHROMIUM_PACKAGES := chromium fonts-dejavu-core
+OTHER_PYTHONS := 3.11 3.12 3.13
+
+.DEFAULT_GOAL := help
+.PHONY: help demo lab test test-all check constraints clean browser others $(OTHER_PYTHONS:%=on-%)
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+help: ## this list
+	@echo "zooop-nb: images, video, speech and music from a notebook, with every credit accounted for."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "PYTHON=python3.12 chooses the Python, VENV=DIR where it is set up (now: $(VENV))."
+
+demo: $(VENV)/.ready-demo ## run the quickstart on a local ZOOOP; the notebook and its HTML go to build/
+	@$(BIN)/python -m zooop_nb demo --out $(OUT)
+
+lab: $(VENV)/.ready-lab ## open JupyterLab on the notebooks, with a local ZOOOP ready
+	@$(BIN)/python -m zooop_nb lab
+
+test: $(VENV)/.ready-test browser ## check the source and run all tests (sets up what they need)
+	@$(MAKE) check
+	@$(MAKE) others TESTS="$(QUICK_TESTS)"
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+test-all: ## the tests that need no browser, on every Python of 3.11 to 3.13 on this machine
+	@$(MAKE) others TESTS="$(PORTABLE_TESTS)"
+
+check: $(VENV)/.ready-test ## only the checks of the source: format, lint, types, imports
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+constraints: $(VENV)/.ready-dev ## bring constraints.txt up to the newest releases
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade \
+		--all-extras --group dev --no-emit-package zooop-nb --no-header --no-annotate \
+		--output-file constraints.txt
+
+clean: ## remove what was made here: environments, build/, caches
+	rm -rf $(VENV) .venv-3.* $(OUT) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- Environments. A stamp says what was installed; it is older than these files when that has changed.
+STATED := pyproject.toml constraints.txt
+NO_VENV = echo "It lacks Python's venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2
+NO_PYTHON = echo "It needs Python 3.11 or newer. On Debian or Ubuntu: apt-get install python3 python3-venv" >&2
+NO_INSTALL = echo "Installing failed. It needs the Python Package Index, or a pip configured for a mirror of it." >&2
+
+# Groups are installed by pip 25.1 and newer.
+$(VENV)/.ready-pip:
+	@test -n "$(PYTHON)" || { $(NO_PYTHON); exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(NO_VENV); exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install $(PIP_QUIET) --upgrade "pip>=25.1" || { $(NO_INSTALL); exit 1; }
+	@touch $@
+
+define install
+	@echo "Installing: $(1) $(if $(2),with group $(2))"
+	@$(BIN)/pip install $(PIP_QUIET) --disable-pip-version-check -c constraints.txt -e '$(1)' $(if $(2),--group $(2)) \
+		|| { $(NO_INSTALL); exit 1; }
+	@touch $@
+endef
+
+$(VENV)/.ready-demo: $(STATED) | $(VENV)/.ready-pip
+	$(call install,.[sandbox],demo)
+$(VENV)/.ready-lab: $(STATED) | $(VENV)/.ready-pip
+	$(call install,.[sandbox$(,)lab],)
+$(VENV)/.ready-test: $(STATED) | $(VENV)/.ready-pip
+	$(call install,.[sandbox$(,)lab],test)
+	@touch $(VENV)/.ready-demo $(VENV)/.ready-lab
+$(VENV)/.ready-dev: $(STATED) | $(VENV)/.ready-pip
+	$(call install,.[sandbox$(,)lab],dev)
+	@touch $(VENV)/.ready-demo $(VENV)/.ready-lab $(VENV)/.ready-test
+, := ,
+
+browser:
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "No Chromium, and no apt-get to install it with: the tests in a browser will be skipped." >&2; exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then as=; \
+	elif sudo -n true 2>/dev/null; then as="sudo -n"; \
+	else echo "No Chromium: the tests in a browser will be skipped. To have them: sudo apt-get install $(CHROMIUM_PACKAGES)" >&2; \
+		exit 0; fi; \
+	echo "Installing: $(CHROMIUM_PACKAGES)"; \
+	{ $$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		$$as apt-get install -qq -y --no-install-recommends $(CHROMIUM_PACKAGES) >/dev/null; } \
+	|| echo "Installing Chromium failed: the tests in a browser will be skipped." >&2
+
+# --- Other Pythons. Each has an environment of its own, .venv-3.12, without lint, JupyterLab and browser.
+QUICK_TESTS := tests/rules tests/contract
+PORTABLE_TESTS := tests/rules tests/contract tests/sandbox tests/faults tests/kernel
+TESTS ?= $(QUICK_TESTS)
+OWN = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+others: $(VENV)/.ready-test
+	@for version in $(filter-out $(OWN),$(OTHER_PYTHONS)); do $(MAKE) on-$$version TESTS="$(TESTS)" || exit 1; done
+
+# A command that is there may still not run (a pyenv shim of a version that is not chosen): it is tried.
+$(OTHER_PYTHONS:%=on-%): on-%:
+	@found=; for each in python$* $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$*.*/bin/python; do \
+		if $$each -c 'import ensurepip, venv' 2>/dev/null; then found=$$each; break; fi; done; \
+	if [ -z "$$found" ]; then echo "Python $*: not on this machine, not tested."; exit 0; fi; \
+	$(MAKE) VENV=.venv-$* PYTHON="$$found" .venv-$*/.ready-portable && \
+	.venv-$*/bin/python -m pytest -n $(WORKERS) -q -p no:cacheprovider $(TESTS)
+
+$(VENV)/.ready-portable: $(STATED) | $(VENV)/.ready-pip
+	$(call install,.[sandbox],portable)

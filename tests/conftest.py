@@ -1,0 +1,59 @@
+"""What holds for every test: no setting leaks in, nothing is written to the user's folders.
+
+That no test leaves this machine is said in pyproject.toml, by pytest-socket's options.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    # Here, before any fixture: the sandboxes of wider scopes must not see them either.
+    for name in [name for name in os.environ if name.startswith(("ZOOOP_", "IPYTHON", "JUPYTER_"))]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Folders of this run for what IPython, Jupyter and the package would keep in the user's."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOOOP_NB_HOME", str(home / "zooop-nb"))
+        patch.setenv("IPYTHONDIR", str(home / "ipython"))
+        patch.setenv("JUPYTER_CONFIG_DIR", str(home / "jupyter"))
+        patch.setenv("JUPYTER_DATA_DIR", str(home / "jupyter-data"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def clean_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test starts without settings, in a ZOOOP_NB_HOME of its own; returns that folder."""
+    for name in [name for name in os.environ if name.startswith("ZOOOP_")]:
+        monkeypatch.delenv(name)
+    home = tmp_path / "zooop-nb"
+    monkeypatch.setenv("ZOOOP_NB_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's top folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The distribution's Chromium. Without it the test is skipped; where CI runs, it fails."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        text = "Chromium is not installed (on Debian: apt-get install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(text)
+        pytest.skip(text)
+    return found

@@ -1,0 +1,150 @@
+"""The repository's own rules: what may stand where, and what must not stand anywhere."""
+
+import json
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+TOP_LEVEL = {
+    ".ci",
+    ".gitignore",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "binder",
+    "constraints.txt",
+    "notebooks",
+    "pyproject.toml",
+    "tests",
+    "zooop_nb",
+}
+PACKAGE = {
+    "__init__.py",
+    "__main__.py",
+    "cli.py",
+    "client",
+    "contract",
+    "errors.py",
+    "ledger",
+    "nearest.py",
+    "notebook",
+    "py.typed",
+    "replay",
+    "sandbox",
+    "settings.py",
+    "studio",
+}
+HEAVY = ("pandas", "numpy", "httpx", "ipywidgets", "anywidget", "pydantic", "msgspec", "PIL", "keyring")
+
+
+@pytest.fixture(scope="module")
+def tracked(root: Path) -> list[Path]:
+    if not (root / ".git").exists():
+        pytest.skip("not a checkout")
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [root / name for name in names.split("\0") if name and (root / name).is_file()]
+
+
+def texts(paths: list[Path]) -> dict[Path, str]:
+    found = {}
+    for path in paths:
+        data = path.read_bytes()
+        if b"\0" not in data:
+            found[path] = data.decode("utf-8")
+    return found
+
+
+def test_every_top_level_name_is_one_of_the_house(tracked: list[Path], root: Path) -> None:
+    names = {path.relative_to(root).parts[0] for path in tracked}
+    assert names <= TOP_LEVEL
+
+
+def test_every_part_of_the_package_is_one_of_the_house(tracked: list[Path], root: Path) -> None:
+    names = {
+        path.relative_to(root).parts[1] for path in tracked if path.relative_to(root).parts[0] == "zooop_nb"
+    }
+    assert names <= PACKAGE
+
+
+def test_no_file_holds_what_looks_like_a_live_token(tracked: list[Path]) -> None:
+    token = re.compile("zpk_" + r"live_[A-Za-z0-9]{8,}")
+    assert [str(path) for path, text in texts(tracked).items() if token.search(text)] == []
+
+
+def test_no_file_names_a_folder_of_the_machine_it_was_written_on(tracked: list[Path]) -> None:
+    # A path into somebody's home or work folder; the folders that every system has are no secret.
+    folder = re.compile(r"(?<![\w.~$}/-])/(?:work|home|root|Users|opt|mnt|srv)/[\w.-]+|\.\./shared\b")
+    found = {str(path): match[0] for path, text in texts(tracked).items() if (match := folder.search(text))}
+    assert found == {}
+
+
+def test_notebooks_are_kept_without_outputs(tracked: list[Path]) -> None:
+    notebooks = [path for path in tracked if path.suffix == ".ipynb"]
+    assert notebooks
+    for path in notebooks:
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            if cell["cell_type"] == "code":
+                assert (cell["outputs"], cell["execution_count"]) == ([], None), path
+
+
+def test_notebooks_say_nothing_of_the_machine_that_wrote_them(tracked: list[Path]) -> None:
+    for path in tracked:
+        if path.suffix == ".ipynb":
+            metadata = json.loads(path.read_text("utf-8"))["metadata"]
+            assert metadata["kernelspec"]["name"] == "python3", path
+            assert "version" not in metadata.get("language_info", {}), path
+
+
+def test_constraints_are_names_and_versions_only(root: Path) -> None:
+    line = re.compile(r"[a-z0-9][a-z0-9.-]*==[\w.!+]+( ; [\w. '<>=!()]+)?")
+    wrong = [
+        each
+        for each in (root / "constraints.txt").read_text("utf-8").splitlines()
+        if not line.fullmatch(each)
+    ]
+    assert wrong == []
+
+
+def test_every_dependency_says_why_it_is_there(root: Path) -> None:
+    text = (root / "pyproject.toml").read_text("utf-8")
+    blocks = re.findall(r"^(?:dependencies|sandbox|lab) = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
+    silent = [line for block in blocks for line in block.splitlines() if "#" not in line]
+    assert silent == []
+
+
+@pytest.mark.parametrize("first", ["import zooop_nb", "shell.run_line_magic('load_ext', 'zooop_nb')"])
+def test_loading_imports_nothing_heavy(first: str, tmp_path: Path) -> None:
+    script = textwrap.dedent(
+        f"""
+        import sys
+        from IPython.core.interactiveshell import InteractiveShell
+        shell = InteractiveShell.instance()
+        before = set(sys.modules)
+        {first}
+        assert "zooop_nb" in sys.modules
+        print(sorted((set(sys.modules) - before) & set({HEAVY!r})))
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_the_command_line_starts_without_the_notebook_or_the_network(tmp_path: Path) -> None:
+    script = f"import sys, zooop_nb.cli; print(sorted(set(sys.modules) & set({(*HEAVY, 'IPython')!r})))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
