@@ -79,8 +79,11 @@ def refuse(id: str, problem: str) -> NoReturn:
     raise Refusal(400, "invalid_payload", f'Param "{id}" {problem}', param=id)
 
 
-def check(param: Wire, value: object) -> None:
-    """Raise Refusal (400 `invalid_payload`, with `param`) unless the param takes the value."""
+def check(param: Wire, value: object) -> object:
+    """The value as the param takes it; of a choice, as it is listed (`5` where the body says `5.0`).
+
+    Raises Refusal (400 `invalid_payload`, with `param`) where the param does not take it.
+    """
     kind = param["type"]
     if kind == "image_urls":
         _urls(param, value)
@@ -92,14 +95,13 @@ def check(param: Wire, value: object) -> None:
         if not isinstance(value, bool):
             refuse(param["id"], f"must be true or false, not {shown(value)}")
     elif kind in _CHOICE_TYPES and choices(param):
-        _choice(param, value)
+        return _choice(param, value)
     elif kind in ("float", "duration"):
         _number(param, value)
-    elif kind in _CHOICE_TYPES:
-        _text(param, value)
+    return value
 
 
-def _choice(param: Wire, value: object) -> None:
+def _choice(param: Wire, value: object) -> object:
     offered = choices(param)
     same = [
         option
@@ -109,6 +111,7 @@ def _choice(param: Wire, value: object) -> None:
     if not same:
         listed = ", ".join(shown(option) for option in offered)
         refuse(param["id"], f"must be one of {listed}, not {shown(value)}")
+    return same[0]
 
 
 def _number(param: Wire, value: object) -> None:
@@ -142,7 +145,7 @@ def _text(param: Wire, value: object) -> None:
 
 
 def _url(id: str, value: object) -> None:
-    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/]+/[^\s]*", value):
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[!-~]+", value):
         refuse(id, f"must be the URL of media that ZOOOP hosts, not {shown(value)}")
 
 

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from zooop_nb.sandbox.catalogue.check import pricing_key
-from zooop_nb.sandbox.catalogue.shapes import Factor, Surcharge, Wire, exact
+from zooop_nb.sandbox.catalogue.shapes import Factor, Surcharge, Wire, exact, pricing_key
 from zooop_nb.sandbox.params import refuse
 from zooop_nb.sandbox.resolve import Resolved, number
 
@@ -60,7 +59,6 @@ def price(resolved: Resolved, seconds: Mapping[str, float], frames: Mapping[str,
     base_price = pricing.base_price + markup
     reckoned = math.ceil(base * multiplier + surcharges + base_price)
     floor = pricing.min_price + markup
-    units = math.prod((factor.per for factor in pricing.times if factor.by != "chars"), start=multiplier)
     return Price(
         credits=max(floor, reckoned),
         pricing_key=key,
@@ -69,8 +67,15 @@ def price(resolved: Resolved, seconds: Mapping[str, float], frames: Mapping[str,
         surcharges=surcharges,
         base_price=base_price,
         min_price_applied=floor > reckoned,
-        units=float(units),
+        units=float(_units(resolved, measured)),
     )
+
+
+def _units(resolved: Resolved, measured: "_Measured") -> Fraction:
+    if resolved.unit == "call":
+        return Fraction(1)
+    thousand = 1000 if resolved.unit == "1k_chars" else 1
+    return math.prod(map(measured.amount, resolved.pricing.times), start=Fraction(1)) / thousand
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def family(status: int) -> str:
     return _FAMILY_OF_STATUS.get(status, "invalid_request_error")
 
 
-class Refusal(Exception):  # noqa: N818 - an answer of the API, not a failure of ours
+class Refusal(Exception):
     """An answer in the documented error envelope.
 
     `status` is the HTTP status, `code` the machine-readable reason, `type` the family (by default the

@@ -7,16 +7,13 @@ submit of the same body can only agree. API documentation: "POST /v1/quote", "PO
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zooop_nb.sandbox.catalogue import Catalogue, Model, Recipe, Version
 from zooop_nb.sandbox.catalogue.shapes import Pricing, Wire
+from zooop_nb.sandbox.media import Work
 from zooop_nb.sandbox.params import check, hint, is_blank, is_media, is_text, refuse, shown
 from zooop_nb.sandbox.refusal import Refusal
 from zooop_nb.sandbox.sizes import size
-
-if TYPE_CHECKING:
-    from zooop_nb.sandbox.media import Work
 
 _TARGETS = ("interfaceId", "aiTool", "template")
 _BODY_KEYS = frozenset({*_TARGETS, "versionId", "params"})
@@ -43,6 +40,12 @@ class Resolved:
         """The rule for the price: the recipe's own where it overrides the version's."""
         own = self.recipe.pricing if self.recipe else None
         return own or self.version.pricing
+
+    @property
+    def unit(self) -> str:
+        """What the price is told in: `image`, `second`, `frame`, `1k_chars` or `call`."""
+        told = self.recipe.public() if self.recipe else self.version.public()
+        return str(told["typicalPrice"]["unit"])
 
     @property
     def action(self) -> str:
@@ -96,16 +99,16 @@ def texts(resolved: Resolved) -> dict[str, str]:
     }
 
 
-def work_order(resolved: Resolved, seed: int) -> "Work":
+def work_order(resolved: Resolved, seed: int) -> Work:
     """The renderer's order, without the media handed over: those the server reads and adds."""
-    from zooop_nb.sandbox.media import Work
-
     params = resolved.params
     width, height = size(resolved.model.type, params)
     counts = [params.get(f.param) for f in resolved.pricing.times if f.by == "count"]
     seconds = [params[f.param] for f in resolved.pricing.times if f.by == "duration"]
     length = seconds[0] if seconds else params.get("duration")
-    voices = (params.get(spec["id"]) for spec in resolved.specs if spec["type"] == "voice")
+    voices = (
+        params.get(spec["id"]) for spec in resolved.specs if spec["type"] == "voice" and not is_media(spec)
+    )
     return Work(
         action=resolved.action,
         prompt=next((str(params[id]) for id in _WORDS if not is_blank(params.get(id))), ""),
@@ -232,17 +235,14 @@ def _filled(specs: Iterable[Wire], asked: Mapping[str, object]) -> dict[str, obj
             f"Missing required parameters: {', '.join(spec['id'] for spec in missing)}",
             params=[hint(spec) for spec in missing],
         )
-    for spec in specs:
-        if spec["id"] in asked:
-            check(spec, asked[spec["id"]])
-    defaults = {spec["id"]: spec["default"] for spec in specs if "default" in spec}
-    return {**defaults, **asked}
+    given = {spec["id"]: check(spec, asked[spec["id"]]) for spec in specs if spec["id"] in asked}
+    return {spec["id"]: spec["default"] for spec in specs if "default" in spec} | given
 
 
 def _prompt_fits(model: Model, params: Mapping[str, object]) -> None:
-    prompt, most = params.get("prompt"), model.prompt_max_length
-    if most is not None and isinstance(prompt, str) and len(prompt) > most:
-        refuse("prompt", f"must have at most {most} characters; it has {len(prompt)}")
+    prompt = str(params.get("prompt", ""))
+    if len(prompt) > model.prompt_max_length:
+        refuse("prompt", f"must have at most {model.prompt_max_length} characters; it has {len(prompt)}")
 
 
 def _combination_fits(model: Model, params: Mapping[str, object]) -> None:

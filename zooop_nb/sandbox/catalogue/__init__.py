@@ -17,6 +17,7 @@ import yaml
 from zooop_nb.contract.categories import CATEGORIES, Category
 from zooop_nb.sandbox.catalogue.check import CatalogueError, check_model, check_recipe, once
 from zooop_nb.sandbox.catalogue.shapes import Combination, Model, Pricing, Recipe, Version, Wire, model_id
+from zooop_nb.sandbox.params import limit
 
 __all__ = ["Catalogue", "CatalogueError", "Model", "Recipe", "Version", "load"]
 
@@ -136,7 +137,7 @@ def _model(data: Wire, type: str, subtype: str, brands: dict[str, str], *, liste
             "logo": f"https://storage.zooop.ai/assets/brands/{brand}.png",
         },
         prompt_required=prompt.get("required", False),
-        prompt_max_length=data.get("promptMaxLength", prompt.get("maxLength")),
+        prompt_max_length=data.get("promptMaxLength") or limit(prompt, "maxLength") or 0,
         params=data["params"],
         versions=tuple(
             Version(each["id"], each["name"], each["typicalPrice"], Pricing.read(each["pricing"]))

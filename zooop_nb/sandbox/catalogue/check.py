@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import product
 
-from zooop_nb.sandbox.catalogue.shapes import Model, Pricing, Recipe, Wire
+from zooop_nb.sandbox.catalogue.shapes import Model, Pricing, Recipe, Wire, pricing_key
 from zooop_nb.sandbox.params import MEDIA_TYPES, check, choices
 from zooop_nb.sandbox.refusal import Refusal
 
@@ -69,8 +69,12 @@ def check_recipe(recipe: Recipe) -> None:
         raise CatalogueError(f"{where}: woven inputs and the prompt's places differ")
     if recipe.pricing is not None:
         check_pricing(where, recipe.pricing, of_model | own)
-    elif strange := own.keys() - of_model.keys() - recipe.woven:
+        return
+    if strange := own.keys() - of_model.keys() - recipe.woven:
         raise CatalogueError(f"{where}: {recipe.model.name} does not have: {', '.join(sorted(strange))}")
+    needed = {id for id, param in of_model.items() if param["required"]}
+    if lacking := needed - recipe.fixed.keys() - {id for id, param in own.items() if _always_there(param)}:
+        raise CatalogueError(f"{where}: leaves out what the model requires: {', '.join(sorted(lacking))}")
 
 
 def check_params(where: str, params: list[Wire]) -> None:
@@ -114,14 +118,6 @@ def _keys(pricing: Pricing, params: dict[str, Wire]) -> Iterator[str]:
     values = [choices(params[id]) or [False, True] for id in pricing.key]
     for combination in product(*values):
         yield pricing_key(combination)
-
-
-def pricing_key(values: Iterable[object]) -> str:
-    """The name under which a version's rate stands for these values: `720p`, `low-2k`, `default`."""
-    return (
-        "-".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
-        or "default"
-    )
 
 
 def _always_there(param: Wire) -> bool:

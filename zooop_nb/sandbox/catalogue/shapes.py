@@ -4,7 +4,7 @@ Params stay the wire's own dictionaries, so that what `/v1/models` shows and wha
 against can never differ. API documentation: "GET /v1/models", "GET /v1/ai-tools".
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -91,6 +91,12 @@ class Pricing:
         )
 
 
+def pricing_key(values: Iterable[object]) -> str:
+    """The name under which a rate stands for these values: `720p`, `low-2k`, `1080p-true`, `default`."""
+    words = (str(value).lower() if isinstance(value, bool) else str(value) for value in values)
+    return "-".join(words) or "default"
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """One of a model's versions. `typical_price` is the wire's ballpark, `pricing` the rule behind it."""
@@ -122,7 +128,8 @@ class Combination:
 class Model:
     """A model, which the API calls an interface.
 
-    `seconds` is how long one order takes in real life, `action` the renderer that stands in for it,
+    `prompt_max_length` is in characters, 0 where there is no prompt; `seconds` is how long one order takes in
+    real life, `action` the renderer that stands in for it,
     `listed` whether the public surface shows it (the models behind AI tools may be hidden ones).
     """
 
@@ -133,7 +140,7 @@ class Model:
     description: str
     brand: Wire
     prompt_required: bool
-    prompt_max_length: int | None
+    prompt_max_length: int
     params: list[Wire]
     versions: tuple[Version, ...]
     tags: list[str]
