@@ -50,24 +50,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     try:
         from zooop_nb.sandbox.serve import ListenError, serve
-        from zooop_nb.sandbox.world import WorldError, load_world, read_world
+        from zooop_nb.sandbox.world import WorldError
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("zooop_nb"):
             raise
         return _fail(f"{error.name} is not installed. The sandbox needs its extra: {_EXTRA}", 1)
     try:
-        world = load_world(options.world, options.token) if options.world else read_world({}, options.token)
-    except WorldError as error:
-        return _fail(str(error), 2)
-    try:
         serve(
-            world,
+            options.world,
+            options.token,
             host=options.host,
             port=options.port,
             speed=options.speed,
             control=options.control,
             until_eof=options.until_eof,
         )
+    except WorldError as error:
+        return _fail(str(error), 2)
     except ListenError as error:
         return _fail(str(error), 1)
     sys.stdout.flush()

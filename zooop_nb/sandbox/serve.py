@@ -18,24 +18,35 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from zooop_nb.sandbox.app import build
-from zooop_nb.sandbox.catalogue import load
+from zooop_nb.sandbox.catalogue import Catalogue, load
 from zooop_nb.sandbox.faults import HANG_UP
 from zooop_nb.sandbox.state import Sandbox
-from zooop_nb.sandbox.world import World
+from zooop_nb.sandbox.world import load_world
 
 
 class ListenError(OSError):
     """The address cannot be listened on."""
 
 
-def serve(world: World, *, host: str, port: int, speed: float, control: bool, until_eof: bool) -> None:
-    """Serve until SIGTERM, SIGINT or, with `until_eof`, the end of stdin. Raises ListenError."""
+def serve(
+    world_file: Path | None,
+    token: str | None,
+    *,
+    host: str,
+    port: int,
+    speed: float,
+    control: bool,
+    until_eof: bool,
+) -> None:
+    """Serve until SIGTERM, SIGINT or, with `until_eof`, the end of stdin. Raises ListenError, WorldError."""
+    catalogue = load()
+    world = load_world(world_file, token, known_models=_names(catalogue))
     listener = _listen(host, port)
     folder = Path(tempfile.mkdtemp(prefix="zooop-sandbox-"))
     # Rendering is mostly inside libraries that let other threads run; one worker a core keeps the loop free.
     pool = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="render")
     try:
-        sandbox = Sandbox(world, load(), pool, folder, speed=speed)
+        sandbox = Sandbox(world, catalogue, pool, folder, speed=speed)
         config = uvicorn.Config(
             build(sandbox, with_control=control),
             http=_Protocol,
@@ -83,7 +94,14 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
-        print(json.dumps(self._ready), flush=True)
+        sys.stdout.write(json.dumps(self._ready) + "\n")
+        sys.stdout.flush()
+
+
+def _names(catalogue: Catalogue) -> set[str]:
+    models = [model for pair in catalogue.categories for model in catalogue.models(pair.type, pair.subtype)]
+    recipes = [*catalogue.tools(None), *catalogue.templates(None)]
+    return {model.name for model in (*models, *(recipe.model for recipe in recipes))}
 
 
 def _listen(host: str, port: int) -> socket.socket:

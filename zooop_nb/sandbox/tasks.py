@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from zooop_nb.sandbox.accounts import Accounts, Charge, Key
 from zooop_nb.sandbox.assets import Asset, Assets
 from zooop_nb.sandbox.clock import Clock, stamp
-from zooop_nb.sandbox.media import Piece, Work, measure, render
+from zooop_nb.sandbox.media import Piece, Unreadable, Work, measure, render
 from zooop_nb.sandbox.orders import Order
 
 logger = logging.getLogger(__name__)
@@ -208,6 +208,10 @@ class Tasks:
         except asyncio.CancelledError:
             making.cancel()
             raise
+        except Unreadable as error:
+            task.error = f"An input cannot be read: {error}. The credits were refunded."
+            self._leave(task, "failed")
+            return
         except Exception:
             logger.exception("task %s could not be rendered", task.id)
             task.error = "The sandbox could not render this output. The credits were refunded."

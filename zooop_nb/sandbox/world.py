@@ -1,17 +1,15 @@
 """The world file: the scene that a sandbox starts with, read and checked before anything is served."""
 
-import json
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 from uuid import NAMESPACE_URL, uuid5
 
-from jsonschema import Draft202012Validator
+import msgspec
 
 BALANCE = 10_000
 """Credits that a wallet holds where the world file does not say."""
@@ -79,126 +77,211 @@ def new_token() -> str:
     return "zpk_test_" + "".join(secrets.choice(alphabet) for _ in range(32))
 
 
-def load_world(path: Path, token: str | None = None) -> World:
-    """Read a world file. `token`, where given, comes first, and is added where the file lacks it.
+Id = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
+"""Ids stand in media paths."""
+Credits = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=10**6)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
-    Raises WorldError: the file is missing, no JSON, or has a key that cannot be used.
+
+class _Entry(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """An object of the file: a key that is not known is an error, for a typo must not pass unseen."""
+
+
+class _User(_Entry):
+    id: Id
+    balance: Credits = BALANCE
+    max_concurrency: Count = PERSONAL_CONCURRENCY
+    arrears: bool = False
+    banned: bool = False
+
+
+class _Team(_Entry):
+    id: Id
+    balance: Credits = BALANCE
+    max_concurrency: Count = TEAM_CONCURRENCY
+    arrears: bool = False
+
+
+class _Project(_Entry):
+    id: Id | None = None
+    name: str = "Sandbox"
+    bound: bool = True
+
+
+class _Token(_Entry):
+    token: Annotated[str, msgspec.Meta(pattern="^[!-~]{1,200}$")]
+    kind: Literal["personal", "team"] | None = None
+    user: Id | None = None
+    team: Id | None = None
+    label: str = "sandbox"
+    daily_cap: Credits | None = None
+    spent_today: Credits = 0
+    expires_at: Moment | None = None
+    revoked: bool = False
+    project: _Project = msgspec.field(default_factory=_Project)
+    balance: Credits | None = None
+    max_concurrency: Count | None = None
+    arrears: bool | None = None
+    banned: bool | None = None
+
+
+class _Limits(_Entry):
+    tasks: Count | None = None
+    quote: Count | None = None
+    uploads: Count | None = None
+    upload_poll: Count | None = None
+    me: Count | None = None
+    ai_tools: Count | None = None
+    templates: Count | None = None
+    describe: Count | None = None
+
+
+class _File(_Entry):
+    now: Moment | None = None
+    users: list[_User] = []
+    teams: list[_Team] = []
+    tokens: list[_Token] = []
+    disabled_models: list[str] = []
+    failing_models: list[str] = []
+    no_provider_models: list[str] = []
+    hidden_models: list[str] = []
+    limits: _Limits = msgspec.field(default_factory=_Limits)
+
+
+def load_world(path: Path | None, token: str | None = None, *, known_models: Collection[str]) -> World:
+    """Read a world file; without one, the world is one personal token with a generous balance.
+
+    `token`, where given, comes first, and is added where the file lacks it. `known_models` are the names
+    that the model lists may hold. Raises WorldError: the file is missing, no JSON, or has a key that
+    cannot be used.
     """
     try:
-        data = json.loads(path.read_text("utf-8"))
+        file = _File() if path is None else msgspec.json.decode(path.read_bytes(), type=_File)
     except OSError as error:
         raise WorldError(f"the world file {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise WorldError(f"the world file {path} is not JSON: {error}") from error
-    return read_world(data, token)
+    except msgspec.ValidationError as error:
+        raise WorldError(f"{path}: {_readable(error)}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WorldError(f"{path} is not JSON: {error}") from error
+    named = {
+        "disabledModels": file.disabled_models,
+        "failingModels": file.failing_models,
+        "noProviderModels": file.no_provider_models,
+        "hiddenModels": file.hidden_models,
+    }
+    for key, names in named.items():
+        for index, name in enumerate(names):
+            if name not in known_models:
+                raise WorldError(f"{key}[{index}]: the catalogue has no model {name!r}")
+    return _world(file, token)
 
 
-def read_world(data: object, token: str | None = None) -> World:
-    """The same for a world that is already in memory. Raises WorldError."""
-    schema = json.loads(resources.files(__package__).joinpath("world.schema.json").read_text("utf-8"))
-    error = next(iter(Draft202012Validator(schema).iter_errors(data)), None)
-    if error is not None:
-        raise WorldError(f"{_where(error.absolute_path)}: {error.message}")
-    assert isinstance(data, dict)
-    wallets = _wallets(data)
-    entries: list[dict[str, Any]] = list(data.get("tokens", []))
-    places = {entry["token"]: f"tokens[{index}]" for index, entry in enumerate(entries)}
-    if len(places) != len(entries):
+def _readable(error: msgspec.ValidationError) -> str:
+    """`$.tokens[1].dailyCap` first, then what is wrong with it."""
+    problem, _, place = str(error).partition(" - at `$")
+    return f"{place.strip('`.')}: {problem}" if place.strip("`.") else problem
+
+
+def _world(file: _File, token: str | None) -> World:
+    wallets = _wallets(file)
+    places = {entry.token: f"tokens[{index}]" for index, entry in enumerate(file.tokens)}
+    if len(places) != len(file.tokens):
         raise WorldError("tokens: the same token stands there twice")
+    entries = list(file.tokens)
     if token is not None and token not in places:
-        entries.insert(0, {"token": token})
+        entries.insert(0, _Token(token))
     elif token is not None:
-        entries.sort(key=lambda entry: entry["token"] != token)
+        entries.sort(key=lambda entry: entry.token != token)
     if not entries:
-        entries = [{"token": new_token()}]
+        entries = [_Token(new_token())]
+    limits = msgspec.to_builtins(file.limits)
     return World(
-        tokens=tuple(_token(entry, wallets, places.get(entry["token"], "tokens")) for entry in entries),
-        now=_moment(data.get("now"), "now"),
-        disabled=frozenset(data.get("disabledModels", ())),
-        failing=frozenset(data.get("failingModels", ())),
-        no_provider=frozenset(data.get("noProviderModels", ())),
-        hidden=frozenset(data.get("hiddenModels", ())),
-        limits=data.get("limits", {}),
+        tokens=tuple(_token(entry, wallets, places.get(entry.token, "tokens")) for entry in entries),
+        now=_utc(file.now),
+        disabled=frozenset(file.disabled_models),
+        failing=frozenset(file.failing_models),
+        no_provider=frozenset(file.no_provider_models),
+        hidden=frozenset(file.hidden_models),
+        limits=limits,
     )
 
 
-def _wallets(data: dict[str, Any]) -> dict[tuple[str, str], WalletScene]:
-    wallets: dict[tuple[str, str], WalletScene] = {}
-    for kind, key in (("personal", "users"), ("team", "teams")):
-        for index, entry in enumerate(data.get(key, ())):
-            if (kind, entry["id"]) in wallets:
-                raise WorldError(f"{key}[{index}].id: {entry['id']!r} stands there twice")
-            wallets[kind, entry["id"]] = _wallet(kind, entry["id"], entry)
+_Wallets = dict[tuple[str, str], WalletScene]
+
+
+def _wallets(file: _File) -> _Wallets:
+    wallets: _Wallets = {}
+    for index, user in enumerate(file.users):
+        if ("personal", user.id) in wallets:
+            raise WorldError(f"users[{index}].id: {user.id!r} stands there twice")
+        wallets["personal", user.id] = WalletScene(
+            user.id, "personal", user.balance, user.max_concurrency, user.arrears, user.banned
+        )
+    for index, team in enumerate(file.teams):
+        if ("team", team.id) in wallets:
+            raise WorldError(f"teams[{index}].id: {team.id!r} stands there twice")
+        wallets["team", team.id] = WalletScene(
+            team.id, "team", team.balance, team.max_concurrency, team.arrears
+        )
     return wallets
 
 
-def _wallet(kind: str, id: str, entry: Mapping[str, Any]) -> WalletScene:
-    return WalletScene(
-        id=id,
-        kind=kind,
-        balance=entry.get("balance", BALANCE),
-        max_concurrency=entry.get(
-            "maxConcurrency", PERSONAL_CONCURRENCY if kind == "personal" else TEAM_CONCURRENCY
-        ),
-        arrears=entry.get("arrears", False),
-        banned=entry.get("banned", False),
-    )
-
-
-_OWN_USER_KEYS = ("balance", "maxConcurrency", "arrears", "banned")
-
-
-def _token(entry: dict[str, Any], wallets: dict[tuple[str, str], WalletScene], place: str) -> TokenScene:
-    token = entry["token"]
-    kind = entry.get("kind", "team" if "team" in entry else "personal")
-    own = str(uuid5(NAMESPACE_URL, f"user:{token}"))
-    user = wallets.get(("personal", entry.get("user", "")))
-    if "user" in entry and user is None:
-        raise WorldError(f"{place}.user: there is no user {entry['user']!r} under users")
-    if kind == "team":
-        if "team" not in entry:
-            raise WorldError(f"{place}.team: a team token names its team")
-        wallet = wallets.get(("team", entry["team"]))
-        if wallet is None:
-            raise WorldError(f"{place}.team: there is no team {entry['team']!r} under teams")
-    else:
-        if "team" in entry:
-            raise WorldError(f"{place}.team: a personal token has no team (its kind must be 'team')")
-        wallet = user or _wallet("personal", own, entry)
-    for key in _OWN_USER_KEYS:
-        if key in entry and (user is not None or kind == "team"):
-            raise WorldError(f"{place}.{key}: stands with the user or the team, not with their token")
-    project = entry.get("project", {})
+def _token(entry: _Token, wallets: _Wallets, place: str) -> TokenScene:
+    user = _named(wallets, "personal", entry.user, f"{place}.user")
+    team = _named(wallets, "team", entry.team, f"{place}.team")
+    if entry.kind == "team" and team is None:
+        raise WorldError(f"{place}.team: is missing; a team token names its team")
+    if entry.kind == "personal" and team is not None:
+        raise WorldError(f"{place}.team: a personal token has none; its kind must be 'team'")
+    own = _own_wallet(entry)
+    if user is not None or team is not None:
+        _no_own_keys(entry, place)
     return TokenScene(
-        token=token,
-        wallet=wallet,
-        owner=user.id if user else own,
-        banned=user.banned if user else wallet.banned,
-        label=entry.get("label", "sandbox"),
-        daily_cap=entry.get("dailyCap"),
-        spent_today=entry.get("spentToday", 0),
-        expires_at=_moment(entry.get("expiresAt"), f"{place}.expiresAt"),
-        revoked=entry.get("revoked", False),
-        project_id=project.get("id", str(uuid5(NAMESPACE_URL, f"project:{token}"))),
-        project_name=project.get("name", "Sandbox"),
-        bound=project.get("bound", True),
+        token=entry.token,
+        wallet=team or user or own,
+        owner=(user or own).id,
+        banned=(user or own).banned,
+        label=entry.label,
+        daily_cap=entry.daily_cap,
+        spent_today=entry.spent_today,
+        expires_at=_utc(entry.expires_at),
+        revoked=entry.revoked,
+        project_id=entry.project.id or str(uuid5(NAMESPACE_URL, f"project:{entry.token}")),
+        project_name=entry.project.name,
+        bound=entry.project.bound,
     )
 
 
-def _moment(text: str | None, place: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise WorldError(f"{place}: {text!r} is not a time such as 2026-05-15T10:00:00Z") from None
-    if moment.tzinfo is None:
-        raise WorldError(f"{place}: {text!r} does not say its time zone; end it with Z")
-    return moment.astimezone(UTC)
+def _named(wallets: _Wallets, kind: str, id: str | None, place: str) -> WalletScene | None:
+    if id is not None and (kind, id) not in wallets:
+        raise WorldError(f"{place}: there is no {id!r} under {'users' if kind == 'personal' else 'teams'}")
+    return None if id is None else wallets[kind, id]
 
 
-def _where(path: Any) -> str:
-    place = ""
-    for step in path:
-        place += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return place.lstrip(".") or "the world file"
+def _own_wallet(entry: _Token) -> WalletScene:
+    """The wallet of a token that names neither user nor team."""
+    return WalletScene(
+        id=str(uuid5(NAMESPACE_URL, f"user:{entry.token}")),
+        kind="personal",
+        balance=BALANCE if entry.balance is None else entry.balance,
+        max_concurrency=entry.max_concurrency or PERSONAL_CONCURRENCY,
+        arrears=bool(entry.arrears),
+        banned=bool(entry.banned),
+    )
+
+
+def _no_own_keys(entry: _Token, place: str) -> None:
+    given = {
+        "balance": entry.balance,
+        "maxConcurrency": entry.max_concurrency,
+        "arrears": entry.arrears,
+        "banned": entry.banned,
+    }
+    for key, value in given.items():
+        if value is not None:
+            raise WorldError(f"{place}.{key}: stands with the user or the team, not with their token")
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC) if moment else None
