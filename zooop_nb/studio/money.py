@@ -3,7 +3,6 @@
 API documentation: "Confirmation policy", "Wallet", "Daily credit cap".
 """
 
-from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
@@ -63,13 +62,6 @@ def check_call_budget(total: Number, budget: Number | None) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """Credits that are promised to an order, from before its submit until its charge is known."""
-
-    credits: Number
-
-
 class Budget:
     """What a session may spend. Reserving is atomic, so that two threads cannot spend the same credits."""
 
@@ -82,7 +74,7 @@ class Budget:
         """Credits promised and not yet charged."""
         return self._reserved
 
-    def reserve(self, total: Number, *, limit: Number | None, spent: Number) -> Reservation:
+    def reserve(self, total: Number, *, limit: Number | None, spent: Number) -> None:
         """Promise `total` credits. Raises `OverBudget` where `limit` does not allow it beside what is
         `spent` and reserved."""
         with self._lock:
@@ -94,9 +86,8 @@ class Budget:
                     remedies=[remedy(Do.RAISE_BUDGET)],
                 )
             self._reserved += total
-        return Reservation(total)
 
-    def settle(self, reservation: Reservation) -> None:
-        """The reservation ends: charged, refused or given up."""
+    def settle(self, credits: Number) -> None:
+        """What was reserved for an order is charged by now, refused, or given up."""
         with self._lock:
-            self._reserved -= reservation.credits
+            self._reserved -= credits

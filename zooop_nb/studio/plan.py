@@ -1,0 +1,217 @@
+"""From what was asked for to an order that is priced: resolve, name the media, quote.
+
+Nothing here costs anything.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from zooop_nb.contract.backend import Backend
+from zooop_nb.contract.categories import Category
+from zooop_nb.contract.shapes import Me, Quote, Recipe, Version
+from zooop_nb.errors import Do, InputError, UnknownName, remedy
+from zooop_nb.ledger import Entry
+from zooop_nb.nearest import nearest
+from zooop_nb.studio import media
+from zooop_nb.studio.catalogue import Catalogue
+from zooop_nb.studio.choose import default_model, match_model, match_version
+from zooop_nb.studio.fill import fill
+from zooop_nb.studio.order import Order, Origin, Target
+from zooop_nb.studio.verbs import VERBS
+
+Number = int | float
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What somebody asked for, in their own terms."""
+
+    verb: str
+    """One of `VERBS`, or `tool` or `template`."""
+    words: str = ""
+    params: Mapping[str, object] = field(default_factory=dict)
+    slug: str | None = None
+    """The tool's or template's slug, or a template's page address."""
+    model: str | None = None
+    version: str | None = None
+    count: int = 1
+    best: bool = False
+    cheap: bool = False
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An order with its price, to be made `count` times, and the abandoned orders that serve instead."""
+
+    order: Order
+    count: int
+    body: bytes = b""
+    quote: Quote | None = None
+    """None where abandoned orders serve for all of `count`."""
+    attached: tuple[Entry, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    """The new orders, already in the ledger as quoted; one for each that is left to pay for."""
+
+    @property
+    def total(self) -> Number:
+        """What is left to pay, in credits."""
+        return self.quote.credits * len(self.entries) if self.quote else 0
+
+
+async def resolve(ask: Ask, catalogue: Catalogue, shelf: media.Shelf, origin: Origin) -> Order:
+    """The order that is asked for, with its media named by content and not uploaded yet.
+
+    Raises an `InputError` that names the value and what may be meant.
+    """
+    if ask.count < 1:
+        raise InputError(f"The count is 1 or more, not {ask.count}.", value=str(ask.count))
+    if ask.verb in {"tool", "template"}:
+        target, schema, extra = await _recipe(ask, catalogue)
+    elif ask.verb in VERBS:
+        target, schema, extra = await _model(ask, catalogue)
+    else:
+        raise UnknownName("verb", ask.verb, nearest=nearest(ask.verb, [*VERBS, "tool", "template"]))
+    filled = fill(schema, ask.words, ask.params, name=target.name, **extra)
+    params = await media.identify(filled, shelf)
+    return Order(target, params, words=ask.words, tags=ask.tags, origin=origin)
+
+
+async def price(order: Order, backend: Backend, shelf: media.Shelf) -> tuple[Order, bytes, Quote]:
+    """The order with its media uploaded, its body, and the quote for exactly that body.
+
+    API documentation: "Quote before submit".
+    """
+    order = replace(order, params=await media.upload(dict(order.params), shelf))
+    body = order.body()
+    return order, body, await backend.quote(body)
+
+
+def entry_for(
+    order: Order, body: bytes, quote: Quote, *, batch: str, backend: Backend, me: Me | None, who: str | None
+) -> Entry:
+    """The ledger's row for one sending of an order: with an id, and a key of its own."""
+    target, origin = order.target, order.origin
+    return Entry(
+        order_id=str(uuid.uuid4()),
+        batch=batch,
+        fingerprint=order.fingerprint,
+        target=target.kind,
+        body=body,
+        key=str(uuid.uuid4()),
+        token=backend.token,
+        host=backend.host,
+        mode=backend.mode,
+        type=target.category.type if target.category else None,
+        subtype=target.category.subtype if target.category else None,
+        model=target.name if target.kind == "model" else quote.model_name,
+        model_id=target.id if target.kind == "model" else quote.model_id,
+        version=target.version if target.kind == "model" else quote.version_id,
+        tool=target.id if target.kind == "tool" else None,
+        template=target.id if target.kind == "template" else None,
+        unit=target.unit,
+        prompt=order.words or None,
+        params=order.described(),
+        tags=order.tags,
+        key_label=me.key.label if me else None,
+        who=who,
+        project=me.project.name if me else None,
+        wallet=me.wallet if me else None,
+        notebook=origin.notebook,
+        cell=origin.cell,
+        cell_hash=origin.cell_hash,
+        run=origin.run,
+        quoted=quote.credits,
+        breakdown={
+            "pricing_key": quote.breakdown.pricing_key,
+            "base": quote.breakdown.base,
+            "multiplier": quote.breakdown.multiplier,
+            "surcharges": quote.breakdown.surcharges,
+            "base_price": quote.breakdown.base_price,
+            "min_price_applied": quote.breakdown.min_price_applied,
+        },
+        eta_s=quote.estimated_seconds,
+    )
+
+
+def ask_again(entry: Entry, body: Mapping[str, Any], changes: Mapping[str, object]) -> Ask:
+    """An earlier order as something to ask for: its words and params, with changes.
+
+    Media stands in the body as the ZOOOP URL that was sent.
+    """
+    params = {**body.get("params", {}), **changes}
+    if entry.target == "model":
+        verb = next(
+            (
+                verb.name
+                for verb in VERBS.values()
+                if (verb.category.type, verb.category.subtype) == (entry.type, entry.subtype)
+            ),
+            None,
+        )
+        if verb is None:
+            raise InputError(
+                f"Order {entry.order_id} is of a category that is not known here.", value=entry.order_id
+            )
+        return Ask(verb, params=params, model=entry.model_id, version=entry.version, tags=entry.tags)
+    return Ask(entry.target, params=params, slug=entry.tool or entry.template, tags=entry.tags)
+
+
+async def _model(ask: Ask, catalogue: Catalogue) -> tuple[Target, Sequence[Any], dict[str, Any]]:
+    category = VERBS[ask.verb].category
+    models = await catalogue.models(category)
+    defaults: Mapping[str, Any] = {}
+    if ask.model is not None:
+        model = match_model(models, ask.model, verb=ask.verb)
+    else:
+        model, defaults = default_model(category, models, best=ask.best, cheap=ask.cheap)
+    version = match_version(model, ask.version)
+    target = Target(
+        "model",
+        model.id,
+        model.name,
+        category,
+        version=version.id,
+        version_name=version.name,
+        unit=_unit(version),
+    )
+    extra = {
+        "prompt_required": model.prompt_required,
+        "prompt_max_length": model.prompt_max_length,
+        "defaults": defaults,
+    }
+    return target, model.params, extra
+
+
+async def _recipe(ask: Ask, catalogue: Catalogue) -> tuple[Target, Sequence[Any], dict[str, Any]]:
+    listed = await (catalogue.tools() if ask.verb == "tool" else catalogue.templates())
+    slug = slug_of(ask.slug or "")
+    recipe = next((each for each in listed if each.slug == slug), None)
+    if recipe is None:
+        slugs = [each.slug for each in listed]
+        raise UnknownName(
+            ask.verb,
+            slug,
+            nearest=nearest(slug, slugs),
+            remedies=[remedy(Do.LIST_MODELS, verb=f"{ask.verb}s")],
+        )
+    category = Category(recipe.media_type, recipe.sub_type or "", recipe.name)
+    kind: Literal["tool", "template"] = "tool" if ask.verb == "tool" else "template"
+    return (
+        Target(kind, recipe.slug, recipe.name or recipe.slug, category, unit=_unit(recipe)),
+        recipe.params,
+        {},
+    )
+
+
+def slug_of(text: str) -> str:
+    """A slug, or the last path segment of a template's page address. API documentation: "Templates"."""
+    if text.lower().startswith(("http://", "https://")):
+        return text.partition("?")[0].partition("#")[0].rstrip("/").rsplit("/", 1)[-1]
+    return text.strip()
+
+
+def _unit(priced: Version | Recipe) -> str | None:
+    return priced.typical_price.unit or None if priced.typical_price else None

@@ -1,0 +1,90 @@
+"""Lists as DataFrames: models, tools, templates, and what is unfinished."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from zooop_nb.contract.shapes import Model, Recipe
+from zooop_nb.ledger import Ledger
+
+
+def models_frame(models: Sequence[Model]) -> pd.DataFrame:
+    """A row a version, recommended first; `credits` is a ballpark per `unit`."""
+    rows = []
+    for place, model in enumerate(models):
+        for number, version in enumerate(model.versions):
+            price = version.typical_price
+            rows.append(
+                {
+                    "model": model.name,
+                    "brand": model.brand.name,
+                    "version": version.id,
+                    "credits": price.typical_credits if price else None,
+                    "unit": price.unit if price else None,
+                    "mark": "recommended" if place == number == 0 else "",
+                    "note": price.note if price else None,
+                    "params": ", ".join(param.id for param in model.params),
+                    "tags": ", ".join(model.tags),
+                    "description": model.description,
+                }
+            )
+    frame = pd.DataFrame(rows, columns=None if rows else ["model", "credits", "unit", "mark"])
+    frame["credits"] = pd.to_numeric(frame["credits"]).astype("Float64")
+    for _, group in frame.dropna(subset=["credits"]).groupby("unit"):
+        for row in group.index[group["credits"] == group["credits"].min()]:
+            frame.loc[row, "mark"] = ", ".join(filter(None, (frame.loc[row, "mark"], "cheapest")))
+    return frame
+
+
+def recipes_frame(recipes: Sequence[Recipe]) -> pd.DataFrame:
+    """A row a tool or template."""
+    rows = [
+        {
+            "slug": recipe.slug,
+            "name": recipe.name,
+            "type": recipe.media_type,
+            "credits": recipe.typical_price.typical_credits if recipe.typical_price else None,
+            "unit": recipe.typical_price.unit if recipe.typical_price else None,
+            "params": ", ".join(param.id for param in recipe.params),
+            "summary": recipe.summary,
+        }
+        for recipe in recipes
+    ]
+    return pd.DataFrame(rows, columns=None if rows else ["slug", "name", "type", "credits", "unit"])
+
+
+def tasks_frame(ledger: Ledger) -> pd.DataFrame:
+    """A row an unfinished order, oldest first; `followed` says whether a live session waits for it."""
+    rows = [
+        {
+            "order_id": entry.order_id,
+            "task_id": entry.task_id,
+            "state": entry.state,
+            "followed": ledger.is_followed(entry),
+            "model": entry.model or entry.tool or entry.template,
+            "prompt": entry.prompt,
+            "quoted": entry.quoted,
+            "minutes": round(
+                (datetime.now(UTC) - datetime.fromisoformat(entry.sent_at)).total_seconds() / 60, 1
+            )
+            if entry.sent_at
+            else None,
+            "mode": entry.mode,
+            "error": entry.error,
+        }
+        for entry in ledger.unfinished()
+    ]
+    columns = [
+        "order_id",
+        "task_id",
+        "state",
+        "followed",
+        "model",
+        "prompt",
+        "quoted",
+        "minutes",
+        "mode",
+        "error",
+    ]
+    return pd.DataFrame(rows, columns=columns)
