@@ -1,17 +1,18 @@
 """The sandbox's media: real files, made on this machine, repeatably, from an order.
 
-Three pure functions, bytes in and bytes out: `render` makes what was ordered, `measure` reads a file's facts,
-`describe` says what can honestly be said of a picture's pixels. No network, nothing left on disk. They take
-from milliseconds to a few seconds and are meant to be called off the event loop.
+Three pure functions, bytes in and bytes out: `render` makes what was ordered, `measure` reads a file's
+facts, `describe` says what can honestly be said of a picture's pixels. No network, nothing left on disk.
+They take from milliseconds to a few seconds and are meant to be called off the event loop.
 
-Everything is marked as the sandbox's. What is drawn or synthesised from words carries a ribbon that can be read
-(`ZOOOP sandbox · MODEL`), or, being sound, the same words among its tags; what promises to leave pixels alone
-(cut-outs, upscaling, the rest of a masked edit) carries them in the file's metadata.
+Everything is marked as the sandbox's. What is drawn or synthesised from words carries a ribbon that can be
+read (`ZOOOP sandbox · MODEL`), or, being sound, the same words among its tags; what promises to leave
+pixels alone (cut-outs, upscaling, the rest of a masked edit) carries them in the file's metadata.
 
 Each kind's module is imported when it is first needed, so that importing this package costs nothing.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 
 from zooop_nb.sandbox.media.work import Facts, Piece, Unreadable, Work
@@ -51,6 +52,8 @@ def render(work: Work) -> list[Piece]:
         raise ValueError(f"unknown action {work.action!r}; known are {', '.join(ACTIONS)}")
     if work.count < 1:
         raise ValueError(f"count {work.count}: at least one output must be asked for")
+    # A lone surrogate is legal in JSON and in no encoding.
+    work = replace(work, prompt=work.prompt.encode("utf-8", "replace").decode())
     module = import_module(f"{__name__}.{ACTIONS[work.action]}")
     make: Callable[[Work, int], Piece] = module.render
     return [make(work, index) for index in range(work.count)]

@@ -2,10 +2,12 @@
 
 import io
 import wave
+from typing import Any
 
 import av
 import av.error
 import numpy as np
+from numpy.typing import NDArray
 
 from zooop_nb.sandbox.media.facts import container
 from zooop_nb.sandbox.media.pixels import mark
@@ -14,7 +16,7 @@ from zooop_nb.sandbox.media.work import Piece, Unreadable, Work
 RATE = 44_100
 """Samples a second of everything that is synthesised here."""
 
-Samples = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+Samples = NDArray[np.floating[Any]]
 """Mono or (length, 2) stereo, -1 to 1."""
 
 
@@ -50,7 +52,10 @@ def levelled(samples: Samples, peak: float = 0.85) -> Samples:
 
 def wants_wave(work: Work) -> bool:
     """Whether the params ask for WAV: `output_format: "wav"`, `format: "wav_44100"` and the like."""
-    return any("format" in name and isinstance(value, str) and value.lower().startswith(("wav", "pcm")) for name, value in work.params.items())
+    return any(
+        "format" in name and isinstance(value, str) and value.lower().startswith(("wav", "pcm"))
+        for name, value in work.params.items()
+    )
 
 
 def sound_piece(samples: Samples, rate: int, work: Work) -> Piece:
@@ -73,7 +78,9 @@ def sound_piece(samples: Samples, rate: int, work: Work) -> Piece:
         layout = "mono" if channels == 1 else "stereo"
         stream = output.add_stream("libmp3lame", rate=rate, layout=layout, bit_rate=128_000)
         stream.codec_context.format = "s16p"
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm.reshape(len(pcm), channels).T), "s16p", layout)
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(pcm.reshape(len(pcm), channels).T), "s16p", layout
+        )
         frame.sample_rate = rate
         frame.pts = 0
         output.mux(stream.encode(frame))

@@ -1,6 +1,7 @@
 """What is done to a picture that was handed over: masked edits, cut-outs, upscaling, restyling."""
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFilter
 
 from zooop_nb.sandbox.media import inputs, picture
@@ -25,10 +26,11 @@ def render(work: Work, index: int) -> Piece:
 
 
 def _edit(work: Work, index: int) -> Piece:
-    """The white part of the mask is drawn anew from the prompt; the rest stays, at the input's own size.
+    """The white part of the mask is drawn anew from the prompt; the rest stays. The size is the input's.
 
-    The rest is equal to the input but for a JPEG's smallest error where the input is opaque, and exactly where
-    it is delivered as PNG. The ribbon lies within the white part, where it fits; the metadata always have it.
+    The rest is equal to the input but for a JPEG's smallest error where the input is opaque, and exactly
+    where it is delivered as PNG. The ribbon lies within the white part, where it fits; the metadata always
+    have it.
     Without a mask there is no part to leave alone, and the picture is drawn with the input as its reference.
     """
     mask_bytes = inputs.mask(work)
@@ -53,7 +55,9 @@ def _edit(work: Work, index: int) -> Piece:
             if place is not None:
                 patch.paste(plate.convert("RGB"), place, plate.getchannel("A"))
         # Feathered inwards only: what the mask leaves black is not touched.
-        soft = ImageChops.multiply(mask, mask.filter(ImageFilter.GaussianBlur(max(1.0, min(source.size) / 160))))
+        soft = ImageChops.multiply(
+            mask, mask.filter(ImageFilter.GaussianBlur(max(1.0, min(source.size) / 160)))
+        )
         result.paste(patch, region[:2], soft.crop(region))
     return picture_piece(result, work, faithful=True)
 
@@ -96,10 +100,17 @@ def cut_out(source: Image.Image) -> Image.Image:
     for centre, spread in _clusters(border):
         distance = np.sqrt(((pixels - centre) ** 2).sum(axis=2))
         near = np.minimum(near, distance / max(10.0, min(26.0, 2.6 * spread)))
-    ground = _connected(near < 1.0, frame)
+    # Somewhat farther off than the border's colours is background still where it gets there smoothly (a sky).
+    slope = np.zeros((height, width), dtype=np.float32)
+    slope[:, 1:] = np.abs(np.diff(pixels, axis=1)).sum(axis=2)
+    slope[1:] = np.maximum(slope[1:], np.abs(np.diff(pixels, axis=0)).sum(axis=2))
+    ground = _connected((near < 1.0) | ((near < 2.5) & (slope < 3.0)), frame)
     if ground.all():
         ground = _connected(near < 0.5, frame)
     alpha = Image.fromarray(np.where(ground, 0, 255).astype(np.uint8), "L")
+    # Opened, so that threads along the edges between two backgrounds go.
+    thread = 1 + 2 * round(2 * max(width, height) / 512)
+    alpha = alpha.filter(ImageFilter.MinFilter(thread)).filter(ImageFilter.MaxFilter(thread))
     alpha = alpha.filter(ImageFilter.MedianFilter(3)).resize(source.size, Image.Resampling.BICUBIC)
     alpha = alpha.filter(ImageFilter.GaussianBlur(max(0.7, 0.8 / scale)))
     # Pulled in by half its softness, so that no seam of the background's colour is left.
@@ -109,7 +120,9 @@ def cut_out(source: Image.Image) -> Image.Image:
     return result
 
 
-def _clusters(border: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> list[tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], float]]:
+def _clusters(
+    border: NDArray[np.float32],
+) -> list[tuple[NDArray[np.float32], float]]:
     """Up to four main colours of the border, with the spread of each; rare ones may be the subject's."""
     centres = border[np.linspace(0, len(border) - 1, 4).astype(int)].copy()
     nearest = np.zeros(len(border), dtype=int)
@@ -122,14 +135,17 @@ def _clusters(border: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> list
     for cluster in range(4):
         members = border[nearest == cluster]
         if len(members) >= 0.08 * len(border):
-            found.append((centres[cluster], float(np.sqrt(((members - centres[cluster]) ** 2).sum(axis=1).mean()))))
+            found.append(
+                (centres[cluster], float(np.sqrt(((members - centres[cluster]) ** 2).sum(axis=1).mean())))
+            )
     return found
 
 
 def _connected(
-    like: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], start: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """The part of `like` that is connected to `start`: sweeps along rows and columns until nothing is added."""
+    like: NDArray[np.bool_],
+    start: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """The part of `like` connected to `start`: sweeps along rows and columns until nothing is added."""
     reached = like & start
     while True:
         before = int(reached.sum())
@@ -141,11 +157,11 @@ def _connected(
 
 
 def _swept(
-    like: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
-    reached: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+    like: NDArray[np.bool_],
+    reached: NDArray[np.bool_],
     axis: int,
     backwards: bool,
-) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+) -> NDArray[np.bool_]:
     """Carry what is reached on along one direction, as far as `like` goes without a gap."""
     steps = np.arange(like.shape[axis])
     if backwards:
@@ -158,7 +174,7 @@ def _swept(
 
 
 def _upscale(work: Work, source: Image.Image) -> Piece:
-    """`work.factor` times as wide and high, by Lanczos resampling; nothing is invented, so detail is not gained."""
+    """`work.factor` times as wide and high, by Lanczos resampling, which invents no detail."""
     width, height = max(1, round(source.width * work.factor)), max(1, round(source.height * work.factor))
     if width * height > MOST_PIXELS or max(width, height) > 65_000:
         raise Unreadable(f"{width}x{height} is more than the sandbox makes ({MOST_PIXELS} pixels)")

@@ -1,13 +1,14 @@
 """One utterance by eSpeak NG, in a process of its own.
 
-Why a process: the library keeps its synthesiser's state in static variables, so it is neither safe from several
-threads nor repeatable (the second call with the same words gives other samples, even after
-`espeak_Terminate`). A fresh process costs about 20 ms, always starts from the same state, and cannot take the
-server down with it. It is started as a script with the interpreter's site disabled: only `ctypes` is imported.
+Why a process: the library keeps its synthesiser's state in static variables, so it is neither safe from
+several threads nor repeatable (the second call with the same words gives other samples, even after
+`espeak_Terminate`). A fresh process costs about 20 ms, always starts from the same state, and cannot take
+the server down with it. It is started as a script with the interpreter's site disabled: only `ctypes` is
+imported.
 
-Arguments: library, data folder, voice, words a minute, pitch (0 to 99), pitch range (0 to 99).
-Standard input: the text, UTF-8. Standard output: the sample rate as four bytes (little endian), then 16-bit
-mono samples in the machine's byte order.
+Arguments: library, data folder, voice, words a minute, pitch (0 to 99), pitch range (0 to 99). Standard
+input: the text, UTF-8. Standard output: the sample rate as four bytes (little endian), then 16-bit mono
+samples in the machine's byte order.
 """
 
 import ctypes
@@ -18,13 +19,15 @@ _UTF8 = 1  # espeakCHARS_UTF8
 _RATE, _PITCH, _RANGE = 1, 3, 4  # of enum espeak_PARAMETER
 
 
-def say(library: str, data: str, voice: str, rate: int, pitch: int, spread: int, text: str) -> tuple[int, bytes]:
+def say(
+    library: str, data: str, voice: str, rate: int, pitch: int, spread: int, text: str
+) -> tuple[int, bytes]:
     """The sample rate and the samples of `text`; `RuntimeError` where the library refuses."""
     espeak = ctypes.CDLL(library)
     samples = bytearray()
-    callback_type = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+    callback_type = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
-    def collect(wave: "ctypes._Pointer[ctypes.c_short]", count: int, _events: int) -> int:
+    def collect(wave: int | None, count: int, _events: int | None) -> int:
         if wave and count > 0:
             samples.extend(ctypes.string_at(wave, count * 2))
         return 0

@@ -1,7 +1,7 @@
 """What a file is, from its bytes: type, size, length, frames, codecs.
 
-The formats are those that uploads allow (API documentation: "Allowed Content-Type values"). PyAV is told which
-demuxer to use and never guesses: a guess could take a playlist for a clip and follow its addresses.
+The formats are those that uploads allow (API documentation: "Allowed Content-Type values"). PyAV is told
+which demuxer to use and never guesses: a guess could take a playlist for a clip and follow its addresses.
 """
 
 import io
@@ -14,7 +14,12 @@ from PIL import Image
 from zooop_nb.sandbox.media.pixels import opened
 from zooop_nb.sandbox.media.work import Facts, Unreadable
 
-_PICTURES = {"image/png": ("PNG",), "image/jpeg": ("JPEG", "MPO"), "image/webp": ("WEBP",), "image/gif": ("GIF",)}
+_PICTURES = {
+    "image/png": ("PNG",),
+    "image/jpeg": ("JPEG", "MPO"),
+    "image/webp": ("WEBP",),
+    "image/gif": ("GIF",),
+}
 _DEMUXERS = {
     "audio/mpeg": "mp3",
     "audio/wav": "wav",
@@ -56,9 +61,11 @@ def container(data: bytes) -> InputContainer:
     """A clip or sound, opened by the demuxer that its first bytes name; raises `Unreadable`."""
     content_type = sniff(data)
     if content_type not in _DEMUXERS:
-        raise Unreadable("empty (0 bytes)" if not data else "the bytes are no clip and no sound that is known")
+        raise Unreadable(
+            "empty (0 bytes)" if not data else "the bytes are no clip and no sound that is known"
+        )
     try:
-        return av.open(io.BytesIO(data), format=_DEMUXERS[content_type])
+        return av.open(io.BytesIO(data), "r", format=_DEMUXERS[content_type])
     except (av.error.FFmpegError, ValueError) as reason:
         raise Unreadable(f"the bytes begin like {content_type} but cannot be read: {reason}") from reason
 
@@ -81,7 +88,9 @@ def _picture(data: bytes, content_type: str) -> Facts:
     with Image.open(io.BytesIO(data), formats=_PICTURES[content_type]) as file:
         frames = getattr(file, "n_frames", 1) if file.format != "MPO" else 1
         codec = (file.format or "").lower().replace("mpo", "jpeg")
-    return Facts(content_type, "image", image.width, image.height, None, frames if frames > 1 else None, codec)
+    return Facts(
+        content_type, "image", image.width, image.height, None, frames if frames > 1 else None, codec
+    )
 
 
 def _stream(data: bytes, content_type: str) -> Facts:

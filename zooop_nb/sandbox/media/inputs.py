@@ -14,8 +14,12 @@ def _of_kind(work: Work, kind: str) -> list[tuple[str, bytes]]:
         for data in files:
             content_type = sniff(data)
             if content_type is None:
-                raise Unreadable(f"{name}: {'empty (0 bytes)' if not data else 'no picture, clip or sound that is known'}")
-            if content_type == "video/webm" and any(part in name for part in ("audio", "voice", "sound", "sample")):
+                raise Unreadable(
+                    f"{name}: {'empty (0 bytes)' if not data else 'no picture, clip or sound that is known'}"
+                )
+            if content_type == "video/webm" and any(
+                part in name for part in ("audio", "voice", "sound", "sample")
+            ):
                 content_type = "audio/webm"
             if content_type.startswith(kind):
                 found.append((name, data))
@@ -44,7 +48,9 @@ def frames(work: Work) -> tuple[bytes, bytes | None]:
     """The first and, if any, the last frame of an animation."""
     named = _of_kind(work, "image/")
     ends = [data for name, data in named if any(part in name for part in ("last", "end", "tail"))]
-    starts = [data for name, data in named if not any(part in name for part in ("last", "end", "tail", "mask"))]
+    starts = [
+        data for name, data in named if not any(part in name for part in ("last", "end", "tail", "mask"))
+    ]
     if not starts and not ends:
         raise Unreadable(f"{work.action} needs a picture and none was handed over")
     if not starts:

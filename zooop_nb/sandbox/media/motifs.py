@@ -1,7 +1,7 @@
 """Things that a prompt may name, each as a handful of shapes.
 
-A motif stands on the origin: its foot at (0, 0), about one unit high, y downwards. It takes a colour that the
-prompt may have named and returns its shapes, the hindmost first.
+A motif stands on the origin: its foot at (0, 0), about one unit high, y downwards. It takes a colour that
+the prompt may have named and returns its shapes, the hindmost first.
 """
 
 import math
@@ -44,9 +44,15 @@ def _animal(
     for side in (-1, 1):
         if ears == "long":
             shapes.append(ellipse(side * 0.11, -1.0, 0.065, 0.22, ear_colour, turn=side * 0.15))
-            shapes.append(ellipse(side * 0.11, -0.98, 0.03, 0.16, mix(ear_colour, (240, 150, 160), 0.6), turn=side * 0.15))
+            shapes.append(
+                ellipse(
+                    side * 0.11, -0.98, 0.03, 0.16, mix(ear_colour, (240, 150, 160), 0.6), turn=side * 0.15
+                )
+            )
         elif ears == "pointed":
-            shapes.append(polygon([(side * 0.29, -0.98), (side * 0.06, -0.84), (side * 0.28, -0.68)], ear_colour))
+            shapes.append(
+                polygon([(side * 0.29, -0.98), (side * 0.06, -0.84), (side * 0.28, -0.68)], ear_colour)
+            )
             shapes.append(polygon([(side * 0.26, -0.91), (side * 0.13, -0.83), (side * 0.26, -0.74)], chest))
         elif ears == "hanging":
             shapes.append(ellipse(side * 0.27, -0.66, 0.085, 0.2, ear_colour, turn=-side * 0.3))
@@ -80,7 +86,9 @@ def _panda(_: RGB) -> list[Shape]:
 
 
 def _fox(_: RGB) -> list[Shape]:
-    return _animal((226, 116, 48), (252, 238, 220), "pointed", (190, 84, 36), None, ((226, 116, 48), (226, 116, 48)))
+    return _animal(
+        (226, 116, 48), (252, 238, 220), "pointed", (190, 84, 36), None, ((226, 116, 48), (226, 116, 48))
+    )
 
 
 def _tiger(_: RGB) -> list[Shape]:
@@ -92,7 +100,14 @@ def _tiger(_: RGB) -> list[Shape]:
 
 
 def _cat(colour: RGB) -> list[Shape]:
-    return _animal(colour, mix(colour, _SNOW, 0.7), "pointed", mix(colour, _INK, 0.15), None, (colour, mix(colour, _INK, 0.2)))
+    return _animal(
+        colour,
+        mix(colour, _SNOW, 0.7),
+        "pointed",
+        mix(colour, _INK, 0.15),
+        None,
+        (colour, mix(colour, _INK, 0.2)),
+    )
 
 
 def _dog(colour: RGB) -> list[Shape]:
@@ -155,8 +170,21 @@ def _whale(colour: RGB) -> list[Shape]:
     coat = mix(colour, (58, 98, 148), 0.7)
     return [
         curve([(0.42, -0.3), (0.7, -0.62), (0.56, -0.34), (0.72, -0.3), (0.5, -0.18)], coat),
-        curve([(-0.6, -0.2), (-0.5, -0.46), (-0.1, -0.54), (0.3, -0.42), (0.55, -0.22), (0.2, -0.02), (-0.4, 0.0)], coat),
-        curve([(-0.58, -0.16), (-0.1, -0.16), (0.3, -0.12), (0.1, -0.01), (-0.4, 0.01)], mix(coat, _SNOW, 0.7)),
+        curve(
+            [
+                (-0.6, -0.2),
+                (-0.5, -0.46),
+                (-0.1, -0.54),
+                (0.3, -0.42),
+                (0.55, -0.22),
+                (0.2, -0.02),
+                (-0.4, 0.0),
+            ],
+            coat,
+        ),
+        curve(
+            [(-0.58, -0.16), (-0.1, -0.16), (0.3, -0.12), (0.1, -0.01), (-0.4, 0.01)], mix(coat, _SNOW, 0.7)
+        ),
         ellipse(-0.36, -0.26, 0.028, 0.03, _SNOW),
         curve([(-0.2, -0.55), (-0.32, -0.74), (-0.18, -0.82), (-0.06, -0.74)], (220, 240, 250), 0.8),
     ]
@@ -221,7 +249,10 @@ def _flower(colour: RGB) -> list[Shape]:
 
 def _mushroom(colour: RGB) -> list[Shape]:
     cap = mix(colour, (206, 62, 54), 0.6)
-    dots = [ellipse(x, y, r, r * 0.8, _SNOW) for x, y, r in ((-0.2, -0.58, 0.06), (0.05, -0.72, 0.07), (0.24, -0.56, 0.05))]
+    dots = [
+        ellipse(x, y, r, r * 0.8, _SNOW)
+        for x, y, r in ((-0.2, -0.58, 0.06), (0.05, -0.72, 0.07), (0.24, -0.56, 0.05))
+    ]
     return [
         curve([(-0.1, 0), (-0.12, -0.4), (0.12, -0.4), (0.1, 0)], (246, 232, 210)),
         curve([(-0.42, -0.42), (-0.28, -0.74), (0.0, -0.86), (0.28, -0.74), (0.42, -0.42), (0, -0.36)], cap),
@@ -247,9 +278,18 @@ def _castle(colour: RGB) -> list[Shape]:
     shapes = []
     for x, top, half in ((-0.36, -0.7, 0.12), (0.36, -0.7, 0.12), (0.0, -0.86, 0.15)):
         shapes.append(box(x - half, top, x + half, 0, mix(wall, _INK, 0.1)))
-        shapes.append(polygon([(x - half - 0.04, top), (x, top - 0.3), (x + half + 0.04, top)], mix(colour, (92, 72, 130), 0.5)))
+        shapes.append(
+            polygon(
+                [(x - half - 0.04, top), (x, top - 0.3), (x + half + 0.04, top)],
+                mix(colour, (92, 72, 130), 0.5),
+            )
+        )
         shapes.append(box(x - 0.03, top + 0.12, x + 0.03, top + 0.24, (255, 218, 130)))
-    return [*shapes, box(-0.36, -0.4, 0.36, 0, wall), curve([(-0.09, 0), (-0.09, -0.2), (0, -0.28), (0.09, -0.2), (0.09, 0)], (92, 66, 58))]
+    return [
+        *shapes,
+        box(-0.36, -0.4, 0.36, 0, wall),
+        curve([(-0.09, 0), (-0.09, -0.2), (0, -0.28), (0.09, -0.2), (0.09, 0)], (92, 66, 58)),
+    ]
 
 
 def _lighthouse(colour: RGB) -> list[Shape]:
@@ -258,8 +298,14 @@ def _lighthouse(colour: RGB) -> list[Shape]:
     for step in range(5):
         low, high = -0.16 * step, -0.16 * (step + 1)
         wide, narrow = 0.17 - 0.018 * step, 0.17 - 0.018 * (step + 1)
-        shapes.append(polygon([(-wide, low), (-narrow, high), (narrow, high), (wide, low)], (_SNOW, stripe)[step % 2]))
-    return [*shapes, box(-0.08, -0.96, 0.08, -0.8, (255, 226, 140)), polygon([(-0.11, -0.95), (0, -1.08), (0.11, -0.95)], stripe)]
+        shapes.append(
+            polygon([(-wide, low), (-narrow, high), (narrow, high), (wide, low)], (_SNOW, stripe)[step % 2])
+        )
+    return [
+        *shapes,
+        box(-0.08, -0.96, 0.08, -0.8, (255, 226, 140)),
+        polygon([(-0.11, -0.95), (0, -1.08), (0.11, -0.95)], stripe),
+    ]
 
 
 def _boat(colour: RGB) -> list[Shape]:
@@ -275,7 +321,21 @@ def _balloon(colour: RGB) -> list[Shape]:
     shapes = [polygon([(-0.13, -0.3), (-0.06, -0.14), (0.06, -0.14), (0.13, -0.3)], _INK, 0.35)]
     for step, half in enumerate((0.36, 0.24, 0.11)):
         shade = (colour, mix(colour, _SNOW, 0.55), colour)[step]
-        shapes.append(curve([(0, -1.05), (half * 0.8, -0.94), (half, -0.68), (half * 0.45, -0.36), (0, -0.28), (-half * 0.45, -0.36), (-half, -0.68), (-half * 0.8, -0.94)], shade))
+        shapes.append(
+            curve(
+                [
+                    (0, -1.05),
+                    (half * 0.8, -0.94),
+                    (half, -0.68),
+                    (half * 0.45, -0.36),
+                    (0, -0.28),
+                    (-half * 0.45, -0.36),
+                    (-half, -0.68),
+                    (-half * 0.8, -0.94),
+                ],
+                shade,
+            )
+        )
     return [*shapes, box(-0.08, -0.15, 0.08, 0, (134, 92, 62))]
 
 
@@ -284,7 +344,18 @@ def _rocket(colour: RGB) -> list[Shape]:
         curve([(-0.09, -0.16), (0, 0.16), (0.09, -0.16)], (250, 170, 60)),
         polygon([(-0.16, -0.42), (-0.34, -0.12), (-0.14, -0.16)], mix(colour, _INK, 0.2)),
         polygon([(0.16, -0.42), (0.34, -0.12), (0.14, -0.16)], mix(colour, _INK, 0.2)),
-        curve([(0, -1.08), (0.17, -0.76), (0.17, -0.36), (0.11, -0.14), (-0.11, -0.14), (-0.17, -0.36), (-0.17, -0.76)], (244, 244, 248)),
+        curve(
+            [
+                (0, -1.08),
+                (0.17, -0.76),
+                (0.17, -0.36),
+                (0.11, -0.14),
+                (-0.11, -0.14),
+                (-0.17, -0.36),
+                (-0.17, -0.76),
+            ],
+            (244, 244, 248),
+        ),
         curve([(0, -1.08), (0.14, -0.84), (0, -0.8), (-0.14, -0.84)], colour),
         ellipse(0, -0.58, 0.085, 0.085, mix(colour, _INK, 0.3)),
         ellipse(0, -0.58, 0.06, 0.06, (150, 206, 236)),
@@ -295,20 +366,45 @@ def _robot(colour: RGB) -> list[Shape]:
     body = mix(colour, (176, 186, 198), 0.6)
     shapes = [box(-0.015, -1.06, 0.015, -0.9, _INK), ellipse(0, -1.07, 0.045, 0.045, (240, 90, 80))]
     for side in (-1, 1):
-        shapes += [box(side * 0.13 - 0.06, -0.16, side * 0.13 + 0.06, 0, mix(body, _INK, 0.3)), ellipse(side * 0.33, -0.34, 0.06, 0.18, mix(body, _INK, 0.2))]
-    shapes += [box(-0.27, -0.54, 0.27, -0.12, body), box(-0.12, -0.44, 0.12, -0.26, mix(body, _INK, 0.35)), box(-0.25, -0.92, 0.25, -0.58, mix(body, _SNOW, 0.25))]
+        shapes += [
+            box(side * 0.13 - 0.06, -0.16, side * 0.13 + 0.06, 0, mix(body, _INK, 0.3)),
+            ellipse(side * 0.33, -0.34, 0.06, 0.18, mix(body, _INK, 0.2)),
+        ]
+    shapes += [
+        box(-0.27, -0.54, 0.27, -0.12, body),
+        box(-0.12, -0.44, 0.12, -0.26, mix(body, _INK, 0.35)),
+        box(-0.25, -0.92, 0.25, -0.58, mix(body, _SNOW, 0.25)),
+    ]
     for side in (-1, 1):
-        shapes += [ellipse(side * 0.11, -0.77, 0.07, 0.07, _NIGHT), ellipse(side * 0.11, -0.77, 0.038, 0.038, (110, 230, 240))]
+        shapes += [
+            ellipse(side * 0.11, -0.77, 0.07, 0.07, _NIGHT),
+            ellipse(side * 0.11, -0.77, 0.038, 0.038, (110, 230, 240)),
+        ]
     return [*shapes, box(-0.1, -0.665, 0.1, -0.645, _NIGHT)]
 
 
 def _car(colour: RGB) -> list[Shape]:
-    wheels = [ellipse(x, -0.1, r, r, shade) for x in (-0.32, 0.34) for r, shade in ((0.11, _INK), (0.055, (180, 184, 190)))]
+    wheels = [
+        ellipse(x, -0.1, r, r, shade)
+        for x in (-0.32, 0.34)
+        for r, shade in ((0.11, _INK), (0.055, (180, 184, 190)))
+    ]
     return [
         curve([(-0.34, -0.34), (-0.2, -0.58), (0.16, -0.58), (0.36, -0.34)], mix(colour, _INK, 0.15)),
         polygon([(-0.25, -0.36), (-0.16, -0.52), (-0.02, -0.52), (-0.02, -0.36)], (196, 226, 238)),
         polygon([(0.03, -0.36), (0.03, -0.52), (0.14, -0.52), (0.27, -0.36)], (196, 226, 238)),
-        curve([(-0.6, -0.12), (-0.58, -0.3), (-0.3, -0.38), (0.32, -0.38), (0.58, -0.3), (0.62, -0.12), (0, -0.08)], colour),
+        curve(
+            [
+                (-0.6, -0.12),
+                (-0.58, -0.3),
+                (-0.3, -0.38),
+                (0.32, -0.38),
+                (0.58, -0.3),
+                (0.62, -0.12),
+                (0, -0.08),
+            ],
+            colour,
+        ),
         *wheels,
     ]
 
@@ -330,8 +426,20 @@ def _person(colour: RGB) -> list[Shape]:
 
 
 def _heart(colour: RGB) -> list[Shape]:
-    outline = [(0.0, -0.05), (-0.36, -0.44), (-0.36, -0.72), (-0.18, -0.84), (0.0, -0.7), (0.18, -0.84), (0.36, -0.72), (0.36, -0.44)]
-    return [curve(outline, mix(colour, (224, 66, 92), 0.5)), ellipse(-0.2, -0.68, 0.07, 0.05, _SNOW, 0.6, turn=-0.6)]
+    outline = [
+        (0.0, -0.05),
+        (-0.36, -0.44),
+        (-0.36, -0.72),
+        (-0.18, -0.84),
+        (0.0, -0.7),
+        (0.18, -0.84),
+        (0.36, -0.72),
+        (0.36, -0.44),
+    ]
+    return [
+        curve(outline, mix(colour, (224, 66, 92), 0.5)),
+        ellipse(-0.2, -0.68, 0.07, 0.05, _SNOW, 0.6, turn=-0.6),
+    ]
 
 
 def _star(colour: RGB) -> list[Shape]:
@@ -361,7 +469,10 @@ def _cup(colour: RGB) -> list[Shape]:
         ellipse(0.34, -0.28, 0.075, 0.075, mix(colour, _INK, 0.45)),
         curve([(-0.34, -0.5), (0.34, -0.5), (0.26, -0.06), (0, 0), (-0.26, -0.06)], colour),
         ellipse(0, -0.49, 0.31, 0.07, mix(colour, (92, 58, 40), 0.75)),
-        *[curve([(x, -0.6), (x - 0.06, -0.72), (x + 0.02, -0.86), (x + 0.07, -0.72)], _SNOW, 0.45) for x in (-0.12, 0.06)],
+        *[
+            curve([(x, -0.6), (x - 0.06, -0.72), (x + 0.02, -0.86), (x + 0.07, -0.72)], _SNOW, 0.45)
+            for x in (-0.12, 0.06)
+        ],
     ]
 
 
@@ -409,5 +520,9 @@ whose words they contain (小熊猫 before 熊猫 before 猫)."""
 def named_colour(words: list[str], text: str) -> list[RGB]:
     """The colours that a prompt names, in its order; "red panda" names an animal, not a colour."""
     plain = text.replace("red panda", "panda")
-    found = [(plain.find(name), colour) for name, colour in NAMED.items() if (name in words or not name.isascii()) and name in plain]
+    found = [
+        (plain.find(name), colour)
+        for name, colour in NAMED.items()
+        if (name in words or not name.isascii()) and name in plain
+    ]
     return [colour for _, colour in sorted(found)]

@@ -1,4 +1,5 @@
-"""Pictures from words: a composed landscape with the things that the prompt names, drawn by Pillow and numpy.
+"""Pictures from words: a composed landscape with the things that the prompt names, drawn by Pillow and
+numpy.
 
 A likeness of a model's work only in being a real picture of the asked size that follows the prompt and its
 references; it shows what the vocabulary of `scene` knows.
@@ -19,11 +20,11 @@ from zooop_nb.sandbox.media.style import named_style, restyle
 from zooop_nb.sandbox.media.work import Piece, Work
 
 _CANVAS = 1280
-"""The longest side that is drawn at; larger pictures are enlarged from it, which a soft drawing bears well."""
+"""The longest side that is drawn at; larger pictures are enlarged, which soft drawings bear well."""
 
 
 def render(work: Work, index: int) -> Piece:
-    """A picture of the prompt in the asked size, with the ribbon; references are framed in it and give it colour."""
+    """A picture of the prompt in the asked size; references hang framed in it and give it colour."""
     return picture_piece(stamp(draw(work, index, work.width, work.height), work), work)
 
 
@@ -39,7 +40,8 @@ def draw(work: Work, index: int, width: int, height: int) -> Image.Image:
     else:
         image = paint(scene, *size)
         style = named_style(work)
-        if style is not None:
+        # Neon is a light in the drawn scenes already; as a filter it would repaint what the prompt names.
+        if style is not None and style != "neon":
             image = restyle(image, style, digest(work, index))
     _hang(image, references)
     return image if image.size == (width, height) else image.resize((width, height), Image.Resampling.LANCZOS)
@@ -56,9 +58,13 @@ def paint(scene: Scene, width: int, height: int) -> Image.Image:
 def _sky(scene: Scene, width: int, height: int) -> Image.Image:
     places = [place for place, _ in scene.sky]
     down = np.linspace(0.0, 1.0, height)
-    column = np.stack([np.interp(down, places, [colour[c] for _, colour in scene.sky]) for c in range(3)], axis=1)
+    column = np.stack(
+        [np.interp(down, places, [colour[c] for _, colour in scene.sky]) for c in range(3)], axis=1
+    )
     if scene.glow is None:
-        return Image.fromarray(np.broadcast_to(column[:, None, :], (height, width, 3)).astype(np.uint8), "RGB")
+        return Image.fromarray(
+            np.broadcast_to(column[:, None, :], (height, width, 3)).astype(np.uint8), "RGB"
+        )
     # The glow is smooth, so a quarter of the size is enough to compute it in.
     small_width, small_height = max(2, width // 4), max(2, height // 4)
     x, y, radius, colour = scene.glow
@@ -66,10 +72,13 @@ def _sky(scene: Scene, width: int, height: int) -> Image.Image:
     xs = np.linspace(0.0, scene.width, small_width)[None, :]
     strength = 0.55 * np.exp(-((xs - x) ** 2 + (ys - y) ** 2) / (0.35 * radius * radius))
     base = np.stack(
-        [np.interp(np.linspace(0, 1, small_height), places, [c[k] for _, c in scene.sky]) for k in range(3)], axis=1
+        [np.interp(np.linspace(0, 1, small_height), places, [c[k] for _, c in scene.sky]) for k in range(3)],
+        axis=1,
     )[:, None, :]
     lit = base + (np.array(colour, dtype=float) - base) * strength[:, :, None]
-    return Image.fromarray(lit.round().astype(np.uint8), "RGB").resize((width, height), Image.Resampling.BICUBIC)
+    return Image.fromarray(lit.round().astype(np.uint8), "RGB").resize(
+        (width, height), Image.Resampling.BICUBIC
+    )
 
 
 def _lay(image: Image.Image, shape: Shape, unit: int) -> None:
@@ -100,14 +109,18 @@ def _gradient(size: tuple[int, int], upper: RGB, lower: RGB, rows: tuple[float, 
     width, height = size
     share = np.clip((np.arange(height) - rows[0]) / max(1.0, rows[1] - rows[0]), 0.0, 1.0)[:, None]
     column = np.array(upper, dtype=float) * (1 - share) + np.array(lower, dtype=float) * share
-    return Image.fromarray(column.round().astype(np.uint8)[:, None, :], "RGB").resize((width, height), Image.Resampling.NEAREST)
+    return Image.fromarray(column.round().astype(np.uint8)[:, None, :], "RGB").resize(
+        (width, height), Image.Resampling.NEAREST
+    )
 
 
 def _sticker(work: Work, index: int, scene: Scene, size: tuple[int, int]) -> Image.Image:
     """The things that the prompt names, on nothing; a star where it names none that is known."""
     subject = scene.subject
     if not subject:
-        subject = compose(replace(work, prompt=f"{work.prompt} star"), index, width=size[0], height=size[1]).subject
+        subject = compose(
+            replace(work, prompt=f"{work.prompt} star"), index, width=size[0], height=size[1]
+        ).subject
     left, top = (min(shape.box[side] for shape in subject) for side in (0, 1))
     right, bottom = (max(shape.box[side] for shape in subject) for side in (2, 3))
     scale = 0.78 * min(scene.width / (right - left), scene.height / (bottom - top))

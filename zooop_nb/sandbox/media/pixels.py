@@ -25,7 +25,9 @@ def opened(data: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
             if file.width * file.height > MOST_PIXELS:
-                raise Unreadable(f"{file.width}x{file.height} is more than the sandbox reads ({MOST_PIXELS} pixels)")
+                raise Unreadable(
+                    f"{file.width}x{file.height} is more than the sandbox reads ({MOST_PIXELS} pixels)"
+                )
             file.load()
             upright = ImageOps.exif_transpose(file)
             return upright.convert("RGBA" if file.has_transparency_data else "RGB")
@@ -65,7 +67,9 @@ def ribbon(work: Work, width: int, height: int) -> Image.Image | None:
         if plate_width <= room and plate_height <= height * 0.5:
             plate = Image.new("RGBA", (plate_width, plate_height), (0, 0, 0, 0))
             draw = ImageDraw.Draw(plate)
-            draw.rounded_rectangle((0, 0, plate_width - 1, plate_height - 1), plate_height // 3, (16, 18, 28, 150))
+            draw.rounded_rectangle(
+                (0, 0, plate_width - 1, plate_height - 1), plate_height // 3, (16, 18, 28, 150)
+            )
             draw.text((plate_width / 2, plate_height / 2), shown, (255, 255, 255, 235), font, anchor="mm")
             return plate
     return None

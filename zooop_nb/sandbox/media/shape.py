@@ -35,7 +35,7 @@ class Shape:
         return Shape(outline, self.fill, self.opacity, self.curved, self.fade)
 
     def beziers(self) -> list[tuple[Point, Point, Point]]:
-        """A curved outline as cubic Béziers (two handles and an end each), from its first point round to it."""
+        """A curved outline as cubic Béziers: two handles and an end each."""
         points = self.outline
         count = len(points)
         curves = []
@@ -66,7 +66,9 @@ class Shape:
         return points
 
 
-def ellipse(x: float, y: float, rx: float, ry: float, fill: RGB, opacity: float = 1.0, turn: float = 0.0) -> Shape:
+def ellipse(
+    x: float, y: float, rx: float, ry: float, fill: RGB, opacity: float = 1.0, turn: float = 0.0
+) -> Shape:
     """An ellipse about (x, y), turned by `turn` radians."""
     cos, sin = math.cos(turn), math.sin(turn)
     outline = []

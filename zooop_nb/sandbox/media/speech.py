@@ -1,7 +1,8 @@
 """Speech that says the text, by eSpeak NG.
 
-The voices are the synthesiser's own, however they are called in the catalogue: a name stands for one of them
-and always for the same. A cloned voice is a likeness only: it takes the sample's pitch and nothing else of it.
+The voices are the synthesiser's own, however they are called in the catalogue: a name stands for one of
+them and always for the same. A cloned voice is a likeness only: it takes the sample's pitch and nothing
+else of it.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-import espeakng_loader
+import espeakng_loader  # type: ignore[import-untyped]
 import numpy as np
 
 from zooop_nb.sandbox.media import audio, inputs
@@ -20,8 +21,18 @@ from zooop_nb.sandbox.media.work import Piece, Unreadable, Work
 
 _HIGH = ("f1", "f2", "f3", "f4", "f5", "linda", "steph", "belinda")
 _LOW = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "john")
-_WOMEN = frozenset("rachel sarah alice aria laura charlotte matilda jessica lily bella emily grace nova shimmer coral sage kore leda aoede zephyr cherry serena vivian female woman girl lady queen anna emma olivia mia sophia zoe".split())
-_MEN = frozenset("adam brian daniel george callum liam charlie will eric chris roger bill james josh sam alloy echo onyx fable ash puck charon fenrir orus ethan ryan male man boy king david thomas john".split())
+_WOMEN = {
+    "alice", "alloy", "anna", "aoede", "aria", "bella", "charlotte", "cherry", "coral", "emily", "emma",
+    "female", "girl", "grace", "jessica", "kore", "lady", "laura", "leda", "lily", "matilda", "mia",
+    "nova", "olivia", "queen", "rachel", "sage", "sarah", "serena", "shimmer", "sophia", "vivian",
+    "woman", "zephyr", "zoe",
+}  # fmt: skip
+_MEN = {
+    "adam", "ash", "bill", "boy", "brian", "callum", "charlie", "charon", "chris", "daniel", "david",
+    "echo", "eric", "ethan", "fable", "fenrir", "george", "james", "john", "josh", "king", "liam",
+    "male", "man", "onyx", "orus", "puck", "roger", "ryan", "sam", "thomas", "will",
+}  # fmt: skip
+"""Names that say how high a voice is; the voice of any other name is high or low by its hash."""
 
 _SCRIPTS = (
     ("぀", "ヿ", "ja"),
@@ -44,17 +55,29 @@ _WORDS_A_MINUTE = 165
 
 
 def render(work: Work, index: int) -> Piece:
-    """`speech` or `clone`: the text as MP3, or WAV where the params ask; `index` gives each take its own pace."""
+    """`speech` or `clone`: the text as MP3, or WAV where the params ask; each further take faster."""
     if not work.prompt.strip():
         raise Unreadable("there is no text to speak")
     voice = work.voice or next(
-        (value for name, value in work.params.items() if "voice" in name and isinstance(value, str) and "://" not in value), ""
+        (
+            value
+            for name, value in work.params.items()
+            if "voice" in name and isinstance(value, str) and "://" not in value
+        ),
+        "",
     )
     variant, pitch = timbre(voice)
     if work.action == "clone":
         fundamental = pitch_of(audio.decoded(inputs.sound(work), 16_000), 16_000)
         variant, pitch = cloned(fundamental)
-    speed = next((float(value) for name, value in work.params.items() if "speed" in name and isinstance(value, int | float)), 1.0)
+    speed = next(
+        (
+            float(value)
+            for name, value in work.params.items()
+            if "speed" in name and isinstance(value, int | float)
+        ),
+        1.0,
+    )
     pace = round(_WORDS_A_MINUTE * min(2.5, max(0.4, speed)) * (1 + 0.04 * index))
     rate, samples = say(work.prompt, f"{language(work)}+{variant}", pace, pitch)
     return audio.sound_piece(audio.levelled(samples), rate, work)
@@ -73,7 +96,7 @@ def language(work: Work) -> str:
 
 def timbre(voice: str) -> tuple[str, int]:
     """A voice's name -> eSpeak NG's variant and the pitch (0 to 99), always the same."""
-    fingerprint = hashlib.sha256(voice.encode()).digest()
+    fingerprint = hashlib.sha256(voice.encode("utf-8", "replace")).digest()
     names = set("".join(letter if letter.isalpha() else " " for letter in voice.lower()).split())
     high = not names & _MEN and (bool(names & _WOMEN) or fingerprint[0] % 2 == 0)
     variants = _HIGH if high else _LOW
@@ -109,7 +132,14 @@ def pitch_of(samples: Samples, rate: int) -> float | None:
 @lru_cache(maxsize=1)
 def _command() -> tuple[str, ...]:
     script = Path(__file__).with_name("espeak.py")
-    return sys.executable, "-I", "-S", str(script), espeakng_loader.get_library_path(), espeakng_loader.get_data_path()
+    return (
+        sys.executable,
+        "-I",
+        "-S",
+        str(script),
+        espeakng_loader.get_library_path(),
+        espeakng_loader.get_data_path(),
+    )
 
 
 def say(text: str, voice: str, words_a_minute: int, pitch: int) -> tuple[int, Samples]:

@@ -1,19 +1,24 @@
 """Restyling: real transformations of a picture's own pixels, by the names of styles.
 
-They are classic filters, not a model's understanding: impressionism dabs the picture's colours on, cubism cuts
-it into flat facets, and so on. A style that is not known falls back to posterised colours with drawn edges.
+They are classic filters, not a model's understanding: impressionism dabs the picture's colours on, cubism
+cuts it into flat facets, and so on. A style that is not known falls back to posterised colours with drawn
+edges.
 """
 
 import random
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from zooop_nb.sandbox.media.work import Work
 
 _LONGEST = 1024
 """Filters work at this size at most; the result is enlarged, as brush strokes would be."""
+
+_FACETS = 150
 
 Filter = Callable[[Image.Image, random.Random], Image.Image]
 
@@ -30,49 +35,84 @@ def _impressionism(image: Image.Image, rng: random.Random) -> Image.Image:
             r, g, b = pixels[x, y]  # type: ignore[misc]
             change = rng.randint(-22, 22)
             dx, dy = reach * rng.uniform(0.5, 1.0), reach * rng.uniform(-0.5, 0.5)
-            draw.line((x - dx, y - dy, x + dx, y + dy), (r + change, g + change, b + change // 2), max(1, round(reach * 0.55)))
+            draw.line(
+                (x - dx, y - dy, x + dx, y + dy),
+                (r + change, g + change, b + change // 2),
+                max(1, round(reach * 0.55)),
+            )
     return canvas.filter(ImageFilter.SMOOTH)
 
 
-def _cubism(image: Image.Image, rng: random.Random) -> Image.Image:
-    scale = 240 / max(image.size)
-    width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    seeds = np.array([(rng.uniform(0, width), rng.uniform(0, height)) for _ in range(150)], dtype=np.float32)
-    slants = np.array([rng.uniform(0.55, 1.8) for _ in range(150)], dtype=np.float32)
+@lru_cache(maxsize=2)
+def _facets(width: int, height: int, seed: int) -> tuple[NDArray[np.intp], Image.Image]:
+    """Which facet each pixel belongs to, and the lines between them; kept, for a clip's frames share them."""
+    rng = random.Random(seed)
+    seeds = np.array(
+        [(rng.uniform(0, width), rng.uniform(0, height)) for _ in range(_FACETS)], dtype=np.float32
+    )
+    slants = np.array([rng.uniform(0.55, 1.8) for _ in range(_FACETS)], dtype=np.float32)
     xs, ys = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     # Distances that are stretched along one diagonal give long, angular facets instead of a honeycomb.
     along = (xs[..., None] + ys[..., None]) - seeds.sum(axis=1)
     across = (xs[..., None] - ys[..., None]) - (seeds[:, 0] - seeds[:, 1])
     facet = np.argmin(np.abs(along) * slants + np.abs(across) / slants, axis=2)
-    small = np.asarray(image.resize((width, height), Image.Resampling.BOX), dtype=np.float64)
-    tally = np.bincount(facet.ravel(), minlength=150)[:, None].clip(1)
-    means = np.stack([np.bincount(facet.ravel(), small[..., c].ravel(), 150) for c in range(3)], axis=1) / tally
-    local = along[np.arange(height)[:, None], np.arange(width)[None, :], facet]
-    shaded = means[facet] * 0.8 + small * 0.2 + np.clip(local, -40, 40)[..., None] * 0.6
-    flat = Image.fromarray(np.clip(shaded, 0, 255).astype(np.uint8), "RGB").resize(image.size, Image.Resampling.BICUBIC)
     edge = np.zeros((height, width), dtype=bool)
     edge[:, 1:] |= facet[:, 1:] != facet[:, :-1]
     edge[1:, :] |= facet[1:, :] != facet[:-1, :]
-    lines = Image.fromarray((edge * 255).astype(np.uint8), "L").resize(image.size, Image.Resampling.BICUBIC)
+    return facet, Image.fromarray((edge * 150).astype(np.uint8), "L")
+
+
+def _cubism(image: Image.Image, rng: random.Random) -> Image.Image:
+    scale = 240 / max(image.size)
+    width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    facet, lines = _facets(width, height, rng.getrandbits(32))
+    cells = facet.ravel()
+    small = np.asarray(image.resize((width, height), Image.Resampling.BOX), dtype=np.float64)
+    tally = np.bincount(cells, minlength=_FACETS)[:, None].clip(1)
+    means = np.stack([np.bincount(cells, small[..., c].ravel(), _FACETS) for c in range(3)], axis=1) / tally
+    middles = np.bincount(cells, np.indices(facet.shape)[1].ravel(), _FACETS) / tally[:, 0]
+    slope = np.clip(np.arange(width)[None, :] - middles[facet], -30, 30)
+    shaded = means[facet] * 0.8 + small * 0.2 + slope[..., None] * 0.9
+    flat = Image.fromarray(np.clip(shaded, 0, 255).astype(np.uint8), "RGB").resize(
+        image.size, Image.Resampling.BICUBIC
+    )
     flat = ImageEnhance.Color(flat).enhance(1.2)
-    flat.paste(Image.new("RGB", image.size, (44, 36, 34)), mask=lines.point([value * 3 // 5 for value in range(256)]))
+    flat.paste(
+        Image.new("RGB", image.size, (44, 36, 34)), mask=lines.resize(image.size, Image.Resampling.BICUBIC)
+    )
     return flat
 
 
 def _watercolour(image: Image.Image, rng: random.Random) -> Image.Image:
-    soft = ImageOps.posterize(image.filter(ImageFilter.ModeFilter(9)), 4).filter(ImageFilter.GaussianBlur(2.2))
-    edges = ImageOps.invert(image.convert("L").filter(ImageFilter.FIND_EDGES)).filter(ImageFilter.GaussianBlur(1.2))
-    noise = np.random.default_rng(rng.getrandbits(32)).normal(246, 5, (image.height, image.width)).clip(0, 255)
+    third = image.resize((max(1, image.width // 3), max(1, image.height // 3)), Image.Resampling.BOX)
+    patches = ImageOps.posterize(third.filter(ImageFilter.ModeFilter(5)), 4).resize(
+        image.size, Image.Resampling.BICUBIC
+    )
+    soft = patches.filter(ImageFilter.GaussianBlur(2.2))
+    edges = ImageOps.invert(image.convert("L").filter(ImageFilter.FIND_EDGES)).filter(
+        ImageFilter.GaussianBlur(1.2)
+    )
+    noise = (
+        np.random.default_rng(rng.getrandbits(32)).normal(246, 5, (image.height, image.width)).clip(0, 255)
+    )
     paper = Image.fromarray(noise.astype(np.uint8), "L").filter(ImageFilter.GaussianBlur(1)).convert("RGB")
     lighter = ImageChops.screen(soft, Image.new("RGB", image.size, (46, 46, 46)))
-    inked = ImageChops.multiply(lighter, Image.blend(edges, Image.new("L", image.size, 255), 0.55).convert("RGB"))
+    inked = ImageChops.multiply(
+        lighter, Image.blend(edges, Image.new("L", image.size, 255), 0.55).convert("RGB")
+    )
     return ImageChops.multiply(inked, paper)
 
 
 def _pixel(image: Image.Image, _: random.Random) -> Image.Image:
     scale = 96 / max(image.size)
-    small = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BOX)
-    flat = ImageEnhance.Color(small).enhance(1.3).quantize(20, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = image.resize(
+        (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BOX
+    )
+    flat = (
+        ImageEnhance.Color(small)
+        .enhance(1.3)
+        .quantize(20, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    )
     return flat.convert("RGB").resize(image.size, Image.Resampling.NEAREST)
 
 
@@ -80,7 +120,7 @@ def _sketch(image: Image.Image, _: random.Random) -> Image.Image:
     grey = image.convert("L")
     upside = ImageOps.invert(grey).filter(ImageFilter.GaussianBlur(max(2, max(image.size) / 90)))
     base, burn = np.asarray(grey, dtype=np.float32), np.asarray(upside, dtype=np.float32)
-    dodge = np.clip(base * 255 / np.maximum(255 - burn, 1), 0, 255) ** 1.1 / 255**0.1
+    dodge = np.clip(base * 255 / np.maximum(255 - burn, 1), 0, 255) ** 2.4 / 255**1.4
     lines = Image.fromarray(dodge.astype(np.uint8), "L")
     return ImageOps.colorize(lines, (48, 44, 48), (250, 247, 240))
 
@@ -88,7 +128,9 @@ def _sketch(image: Image.Image, _: random.Random) -> Image.Image:
 def _drawn(image: Image.Image, _: random.Random) -> Image.Image:
     flat = ImageEnhance.Color(ImageOps.posterize(image.filter(ImageFilter.MedianFilter(5)), 3)).enhance(1.25)
     edges = image.convert("L").filter(ImageFilter.GaussianBlur(1)).filter(ImageFilter.FIND_EDGES)
-    ink = edges.point([min(255, max(0, value - 14) * 6) for value in range(256)]).filter(ImageFilter.GaussianBlur(0.6))
+    ink = edges.point([min(255, max(0, value - 14) * 6) for value in range(256)]).filter(
+        ImageFilter.GaussianBlur(0.6)
+    )
     lit = ImageChops.screen(flat, Image.new("RGB", image.size, (22, 22, 22)))
     lit.paste(Image.new("RGB", image.size, (32, 28, 36)), mask=ink)
     return lit
@@ -110,19 +152,27 @@ def _sepia(image: Image.Image, _: random.Random) -> Image.Image:
 
 
 def _neon(image: Image.Image, _: random.Random) -> Image.Image:
-    base = ImageOps.colorize(ImageOps.autocontrast(image.convert("L")), (10, 6, 38), (90, 240, 255), (206, 32, 142))
+    base = ImageOps.colorize(
+        ImageOps.autocontrast(image.convert("L")), (10, 6, 38), (90, 240, 255), (206, 32, 142)
+    )
     edges = image.convert("L").filter(ImageFilter.FIND_EDGES).filter(ImageFilter.GaussianBlur(2))
     glow = ImageOps.colorize(edges, (0, 0, 0), (255, 120, 240))
     return ImageChops.screen(base, glow)
 
 
 STYLES: dict[str, tuple[tuple[str, ...], Filter]] = {
-    "impressionism": (("impressionism", "impressionist", "impressionistic", "monet", "oil painting", "印象", "油画"), _impressionism),
+    "impressionism": (
+        ("impressionism", "impressionist", "impressionistic", "monet", "oil painting", "印象", "油画"),
+        _impressionism,
+    ),
     "cubism": (("cubism", "cubist", "picasso", "立体主义", "立体派"), _cubism),
     "watercolour": (("watercolour", "watercolor", "aquarelle", "水彩", "水墨"), _watercolour),
     "pixel-art": (("pixel art", "pixel", "8-bit", "像素"), _pixel),
     "sketch": (("sketch", "pencil", "line art", "drawing", "素描", "线稿"), _sketch),
-    "drawn": (("anime", "cartoon", "comic", "manga", "ghibli", "ukiyo-e", "ukiyo", "动漫", "卡通", "漫画"), _drawn),
+    "drawn": (
+        ("anime", "cartoon", "comic", "manga", "ghibli", "ukiyo-e", "ukiyo", "动漫", "卡通", "漫画"),
+        _drawn,
+    ),
     "pop-art": (("pop art", "pop", "warhol", "波普"), _pop),
     "black-and-white": (("black and white", "noir", "monochrome", "黑白"), _grey),
     "sepia": (("sepia", "vintage", "retro", "复古", "怀旧"), _sepia),
@@ -155,7 +205,9 @@ def restyle(image: Image.Image, style: str, seed: int) -> Image.Image:
     size = image.size
     if max(size) > _LONGEST:
         scale = _LONGEST / max(size)
-        image = image.resize((max(1, round(size[0] * scale)), max(1, round(size[1] * scale))), Image.Resampling.LANCZOS)
+        image = image.resize(
+            (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))), Image.Resampling.LANCZOS
+        )
     _, apply = STYLES[style]
     made = apply(image.convert("RGB"), random.Random(seed))
     return made if made.size == size else made.resize(size, Image.Resampling.LANCZOS)

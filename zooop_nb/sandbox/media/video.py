@@ -1,0 +1,343 @@
+"""Clips: from words, from pictures, from other clips. Few frames a second, real H.264 and AAC.
+
+A clip from words is one drawn picture with a camera that moves over it; nothing in it acts. Each function
+says what of its task is only a likeness.
+"""
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from zooop_nb.sandbox.media import audio, inputs, picture
+from zooop_nb.sandbox.media.audio import RATE, Samples
+from zooop_nb.sandbox.media.clip import Shot, clip_piece, even, frames, last_frame, pace, shot
+from zooop_nb.sandbox.media.pixels import MOST_PIXELS, opened, ribbon, ribbon_place
+from zooop_nb.sandbox.media.scene import called, digest, words
+from zooop_nb.sandbox.media.sound import backing
+from zooop_nb.sandbox.media.style import FALLBACK, named_style, restyle
+from zooop_nb.sandbox.media.work import Piece, Unreadable, Work
+
+LONGEST = 120.0
+"""Seconds. Longer clips are refused: one order would keep the machine busy for minutes."""
+
+_MARGIN = 1.16
+"""How much larger than a frame the picture is that the camera moves over."""
+
+Camera = Callable[[float], tuple[float, float, float]]
+"""Progress (0 to 1) -> the zoom (1: all is seen) and where the view lies, from 0 to 1 across and down."""
+
+
+def render(work: Work, index: int) -> Piece:
+    """One of the video actions; raises `Unreadable` for what is missing, unreadable or too long."""
+    make = {
+        "video": _from_words,
+        "animate": _animate,
+        "motion": _motion,
+        "lipsync": _lipsync,
+        "extend": _extend,
+        "restyle-video": _restyle,
+        "upscale-video": _upscale,
+    }[work.action]
+    return make(work, index)
+
+
+def _length(seconds: float) -> float:
+    if not 0 < seconds <= LONGEST:
+        raise Unreadable(f"{seconds:g} seconds: the sandbox makes clips of up to {LONGEST:.0f} seconds")
+    return seconds
+
+
+def _silent(work: Work) -> bool:
+    """Whether a switch among the params turns the sound off; the track stays, and is silent."""
+    return any(
+        value is False and any(part in name for part in ("audio", "sound", "music"))
+        for name, value in work.params.items()
+    )
+
+
+def _pad(work: Work, index: int, seconds: float) -> Samples:
+    if _silent(work):
+        return np.zeros(round(seconds * RATE), dtype=np.float32)
+    return backing(work.prompt, seconds, random.Random(digest(work, index)))
+
+
+def _own_sound(work: Work, data: bytes) -> Samples:
+    if _silent(work) or not audio.has_sound(data):
+        return np.zeros(0, dtype=np.float32)
+    return audio.decoded(data)
+
+
+def _marker(work: Work, width: int, height: int) -> Callable[[Image.Image], Image.Image]:
+    """What lays the ribbon, drawn once, onto each frame."""
+    plate = ribbon(work, width, height)
+    if plate is None:
+        return lambda frame: frame
+    place, alpha, opaque = ribbon_place(width, height, plate), plate.getchannel("A"), plate.convert("RGB")
+
+    def lay(frame: Image.Image) -> Image.Image:
+        frame.paste(opaque, place, alpha)
+        return frame
+
+    return lay
+
+
+def _camera(work: Work, index: int) -> Camera:
+    """The camera's way, as the words say, else by the seed."""
+    told = [str(value) for name, value in work.params.items() if "camera" in name]
+    text = " ".join([work.prompt, *told]).lower().replace("_", " ")
+    spoken = words(text)
+    rng = random.Random(digest(work, index) ^ 0x5EED)
+    y = rng.uniform(0.4, 0.6)
+    ways: tuple[tuple[tuple[str, ...], Camera], ...] = (
+        (("zoom out", "pull back", "dolly out", "拉远"), lambda t: (_MARGIN - (_MARGIN - 1) * t, 0.5, 0.5)),
+        (("zoom in", "zoom", "push in", "dolly in", "推近"), lambda t: (1 + (_MARGIN - 1) * t, 0.5, 0.5)),
+        (("pan left", "左"), lambda t: (_MARGIN, 1 - t, y)),
+        (("pan right", "pan", "右"), lambda t: (_MARGIN, t, y)),
+        (("tilt up", "上"), lambda t: (_MARGIN, 0.5, 1 - t)),
+        (("tilt down", "tilt", "下"), lambda t: (_MARGIN, 0.5, t)),
+    )
+    for names, camera in ways:
+        if called(names, spoken, text):
+            return camera
+    start, end = (rng.uniform(0.0, 0.35), rng.uniform(0.65, 1.0))[:: rng.choice((1, -1))]
+    return lambda t: (1.06 + (_MARGIN - 1.06) * t, start + (end - start) * t, y)
+
+
+def _view(large: Image.Image, width: int, height: int, zoom: float, x: float, y: float) -> Image.Image:
+    """What the camera sees of a picture."""
+    seen = large.width / zoom, large.height / zoom
+    left, top = (large.width - seen[0]) * x, (large.height - seen[1]) * y
+    return large.resize(
+        (width, height), Image.Resampling.BILINEAR, box=(left, top, left + seen[0], top + seen[1])
+    )
+
+
+def _eased(step: int, count: int) -> float:
+    """Progress from 0 at the first frame to 1 at the last, gently begun and ended."""
+    return 0.5 - 0.5 * math.cos(math.pi * step / max(1, count - 1))
+
+
+def _from_words(work: Work, index: int) -> Piece:
+    """A camera moves over a picture of the prompt; references hang in it and give it colour."""
+    width, height, seconds = even(work.width), even(work.height), _length(work.seconds)
+    rate = Fraction(pace(width, height))
+    count = max(1, round(seconds * rate))
+    large = picture.draw(_opaque(work), index, round(width * 1.1), round(height * 1.1)).convert("RGB")
+    camera, mark = _camera(work, index), _marker(work, width, height)
+    views = (mark(_view(large, width, height, *camera(_eased(step, count)))) for step in range(count))
+    return clip_piece(views, rate, _pad(work, index, seconds), work)
+
+
+def _opaque(work: Work) -> Work:
+    """The work without clips and sounds among its inputs: pictures alone can hang in a picture."""
+    shown = tuple(inputs.pictures(work))
+    return Work(
+        "picture",
+        work.prompt,
+        work.params,
+        {"image_urls": shown} if shown else {},
+        work.model,
+        work.seed,
+        voice=work.voice,
+    )
+
+
+def _animate(work: Work, index: int) -> Piece:
+    """Begins at the given picture, exactly, and ends at the last frame, exactly, where one is given.
+
+    Between them a camera moves and one fades into the other: the likeness of an animation. The ribbon is on
+    all frames but those two.
+    """
+    width, height, seconds = even(work.width), even(work.height), _length(work.seconds)
+    rate = Fraction(pace(width, height))
+    count = max(2, round(seconds * rate))
+    begin, end = inputs.frames(work)
+    first = picture.scaled_to(opened(begin), width, height)
+    last = picture.scaled_to(opened(end), width, height) if end is not None else None
+    mark = _marker(work, width, height)
+
+    def views() -> Iterator[Image.Image]:
+        for step in range(count):
+            t = _eased(step, count)
+            view = _view(first, width, height, 1 + 0.14 * t, 0.5, 0.45) if step else first.copy()
+            if last is not None:
+                other = (
+                    _view(last, width, height, 1 + 0.14 * (1 - t), 0.5, 0.45) if step < count - 1 else last
+                )
+                view = Image.blend(view, other, min(1.0, max(0.0, (t - 0.2) / 0.6)))
+            ending = last is not None and step == count - 1
+            yield view if step == 0 or ending else mark(view)
+
+    return clip_piece(views(), rate, _pad(work, index, seconds), work)
+
+
+def _motion(work: Work, index: int) -> Piece:
+    """The picture, shifted as the reference clip's picture as a whole shifts, for the clip's length.
+
+    A likeness only: the overall motion is measured (by phase correlation) and transferred; limbs do not move.
+    """
+    source = inputs.clip(work)
+    model = shot(source)
+    width, height = even(work.width), even(work.height)
+    _length(model.seconds)
+    rate = min(model.rate, Fraction(pace(width, height)))
+    still = picture.scaled_to(opened(inputs.picture(work)), round(width * 1.2), round(height * 1.2))
+    mark = _marker(work, width, height)
+    shifts = _shifts(frames(source, rate, 96, 96))
+    largest = max((abs(value) for pair in shifts for value in pair), default=0.0)
+    reach = 0.5 / max(largest, 24.0)
+
+    def views() -> Iterator[Image.Image]:
+        for dx, dy in shifts:
+            yield mark(_view(still, width, height, 1.2, 0.5 - dx * reach, 0.5 - dy * reach))
+
+    sound = _own_sound(work, source)
+    return clip_piece(views(), rate, sound if len(sound) else _pad(work, index, model.seconds), work)
+
+
+def _shifts(pictures: Iterator[Image.Image]) -> list[tuple[float, float]]:
+    """How far each picture's content has moved since the first, in pixels, right and down."""
+    found: list[tuple[float, float]] = []
+    before: NDArray[np.complex128] | None = None
+    x = y = 0.0
+    window = np.outer(np.hanning(96), np.hanning(96))
+    for frame in pictures:
+        grey = np.asarray(frame.convert("L"), dtype=np.float64)
+        now = np.fft.fft2((grey - grey.mean()) * window)
+        if before is not None:
+            cross = now * before.conj()
+            peak = np.fft.ifft2(cross / np.maximum(np.abs(cross), 1e-9)).real
+            row, column = divmod(int(np.argmax(peak)), 96)
+            dx, dy = (value - 96 if value > 48 else value for value in (column, row))
+            # A jump across a third of the picture is a cut, or nothing that could be measured.
+            if abs(dx) < 32 and abs(dy) < 32:
+                x, y = x + dx, y + dy
+        before = now
+        found.append((x, y))
+    return found
+
+
+def _lipsync(work: Work, _: int) -> Piece:
+    """The given sound, whole, over the given picture (or clip, repeated as needed), for the sound's length.
+
+    A likeness only: no mouth is found or moved. The picture breathes with the loudness, and a row of bars at
+    the lower edge shows it.
+    """
+    voice = audio.decoded(inputs.sound(work))
+    seconds = _length(len(voice) / RATE)
+    width, height = even(work.width), even(work.height)
+    rate = Fraction(pace(width, height))
+    count = max(1, round(seconds * rate))
+    mark = _marker(work, width, height)
+    level = _loudness(voice, count)
+
+    def stills() -> Iterator[Image.Image]:
+        if inputs.pictures(work):
+            face = picture.scaled_to(opened(inputs.picture(work)), width, height)
+            while True:
+                yield face
+        source = inputs.clip(work)
+        model = shot(source)
+        while True:
+            for frame in frames(source, rate, model.width, model.height):
+                yield picture.scaled_to(frame, width, height)
+
+    def views() -> Iterator[Image.Image]:
+        for step, still in zip(range(count), stills(), strict=False):
+            view = _view(still, width, height, 1 + 0.05 * level[step], 0.5, 0.5)
+            yield mark(_bars(view, level, step))
+
+    return clip_piece(views(), rate, voice, work)
+
+
+def _loudness(sound: Samples, count: int) -> list[float]:
+    """A sound's loudness over `count` equal stretches, 0 to 1."""
+    parts = np.array_split(sound, count)
+    levels = [float(np.sqrt(np.mean(part**2))) if len(part) else 0.0 for part in parts]
+    top = max(levels)
+    return [level / top if top else 0.0 for level in levels]
+
+
+def _bars(view: Image.Image, level: list[float], step: int) -> Image.Image:
+    """Nine bars in the middle of the lower edge, the loudness around this frame."""
+    wide, gap = max(2, view.width // 90), max(1, view.width // 140)
+    left = view.width // 2 - (9 * wide + 8 * gap) // 2
+    for bar in range(9):
+        at = step - abs(bar - 4)
+        tall = max(2, round(view.height * 0.1 * (level[at] if at >= 0 else 0.0)))
+        x, y = left + bar * (wide + gap), view.height - round(view.height * 0.04) - tall
+        view.paste((255, 255, 255), (x, y, x + wide, y + tall))
+    return view
+
+
+def _extend(work: Work, index: int) -> Piece:
+    """The input clip, followed by `work.seconds` more that begin at its last frame, exactly.
+
+    The camera moves on over that frame, and it fades into a picture of the prompt where there is a prompt.
+    Size and pace are the input's (at most 12 frames a second); its sound goes on as a quiet pad.
+    """
+    source = inputs.clip(work)
+    model = shot(source)
+    more = _length(work.seconds)
+    _length(model.seconds + more)
+    width, height = model.width, model.height
+    rate = min(model.rate, Fraction(12))
+    count = max(1, round(more * rate))
+    mark = _marker(work, width, height)
+    last = last_frame(source, width, height)
+    onward = picture.draw(_opaque(work), index, width, height).convert("RGB") if work.prompt.strip() else None
+
+    def views() -> Iterator[Image.Image]:
+        yield from frames(source, rate, width, height)
+        for step in range(count):
+            t = _eased(step, count)
+            view = _view(last, width, height, 1 + 0.12 * t, 0.5, 0.45) if step else last.copy()
+            if onward is not None and t > 0.35:
+                view = Image.blend(view, onward, (t - 0.35) / 0.65)
+            yield mark(view) if step else view
+
+    before = np.zeros(round(model.seconds * RATE), dtype=np.float32)
+    own = _own_sound(work, source)[: len(before)]
+    before[: len(own)] = own
+    return clip_piece(views(), rate, np.concatenate([before, _pad(work, index, more)]), work)
+
+
+def _restyle(work: Work, index: int) -> Piece:
+    """The input's own frames in another style (see `style`), at its size and length, with its sound."""
+    source = inputs.clip(work)
+    model = shot(source)
+    _length(model.seconds)
+    rate = min(model.rate, Fraction(10))
+    style, seed = named_style(work) or FALLBACK, digest(work, index)
+    mark = _marker(work, model.width, model.height)
+    scale = min(1.0, 480 / max(model.width, model.height))
+    small = max(1, round(model.width * scale)), max(1, round(model.height * scale))
+
+    def views() -> Iterator[Image.Image]:
+        for frame in frames(source, rate, *small):
+            yield mark(
+                restyle(frame, style, seed).resize((model.width, model.height), Image.Resampling.BICUBIC)
+            )
+
+    return clip_piece(views(), rate, _own_sound(work, source), work)
+
+
+def _upscale(work: Work, _: int) -> Piece:
+    """Every frame `work.factor` times as wide and high, by Lanczos resampling, with the input's sound.
+
+    No ribbon: the frames are the input's. The mark is in the file's metadata.
+    """
+    source = inputs.clip(work)
+    model: Shot = shot(source)
+    _length(model.seconds)
+    width, height = even(round(model.width * work.factor)), even(round(model.height * work.factor))
+    if width * height > MOST_PIXELS // 4:
+        raise Unreadable(
+            f"{width}x{height} is more than the sandbox makes of a clip ({MOST_PIXELS // 4} pixels)"
+        )
+    return clip_piece(frames(source, model.rate, width, height), model.rate, _own_sound(work, source), work)
