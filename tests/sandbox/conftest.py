@@ -1,0 +1,222 @@
+"""A real sandbox on a real socket, as slow as the real thing, whose clock the tests move on."""
+
+import io
+import time
+import wave
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import av
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from zooop_nb.sandbox.process import SandboxProcess
+
+ALICE, PHONE, BOB = "zpk_test_alice", "zpk_test_alicephone", "zpk_test_bob"
+TEAM_A, TEAM_B = "zpk_test_team1", "zpk_test_team2"
+CAPPED, POOR, ARREARS, BANNED = "zpk_test_capped", "zpk_test_poor", "zpk_test_arrears", "zpk_test_banned"
+REVOKED, EXPIRED, EXPIRING, UNBOUND = (
+    "zpk_test_revoked",
+    "zpk_test_expired",
+    "zpk_test_expiring",
+    "zpk_test_unbound",
+)
+
+WORLD: dict[str, Any] = {
+    "now": "2026-05-15T10:00:00Z",
+    "users": [{"id": "u1", "balance": 1000}, {"id": "u2", "banned": True}],
+    "teams": [{"id": "t1", "balance": 5000, "maxConcurrency": 2}],
+    "tokens": [
+        {"token": ALICE, "user": "u1", "label": "laptop", "project": {"id": "p1", "name": "Demo"}},
+        {"token": PHONE, "user": "u1"},
+        {"token": BOB},
+        {"token": TEAM_A, "kind": "team", "team": "t1"},
+        {"token": TEAM_B, "team": "t1"},
+        {"token": CAPPED, "dailyCap": 10, "spentToday": 3},
+        {"token": POOR, "balance": 1},
+        {"token": ARREARS, "arrears": True},
+        {"token": BANNED, "user": "u2"},
+        {"token": REVOKED, "revoked": True},
+        {"token": EXPIRED, "expiresAt": "2026-05-15T09:59:59Z"},
+        {"token": EXPIRING, "expiresAt": "2026-05-15T12:00:00+01:00"},
+        {"token": UNBOUND, "project": {"id": "gone", "name": "Gone", "bound": False}},
+    ],
+    "disabledModels": ["Imagen 4", "Topaz Image Upscale"],
+    "failingModels": ["Ideogram V3"],
+    "noProviderModels": ["Wan 2.6 Image"],
+    "hiddenModels": ["Old Model"],
+}
+
+CHEAP = "Flux 2 Flash"
+
+
+class Api:
+    """A plain HTTP client of one sandbox, and the words that the tests have for what they do with it."""
+
+    def __init__(self, process: SandboxProcess) -> None:
+        self.process = process
+        self.url = process.url
+        self.http = httpx.Client(base_url=process.url, timeout=30)
+        self._models: dict[str, dict[str, Any]] = {}
+
+    def get(self, path: str, token: str | None = ALICE, **options: Any) -> httpx.Response:
+        return self.call("GET", path, token, **options)
+
+    def post(self, path: str, token: str | None = ALICE, **options: Any) -> httpx.Response:
+        return self.call("POST", path, token, **options)
+
+    def call(self, method: str, path: str, token: str | None = ALICE, **options: Any) -> httpx.Response:
+        headers = dict(options.pop("headers", {}))
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        return self.http.request(method, path, headers=headers, **options)
+
+    def model(self, name: str, type: str = "image", subtype: str = "default") -> dict[str, Any]:
+        key = f"{type}/{subtype}/{name}"
+        if key not in self._models:
+            models = self.get("/v1/models", params={"type": type, "subtype": subtype}).json()["models"]
+            self._models |= {f"{type}/{subtype}/{model['name']}": model for model in models}
+        return self._models[key]
+
+    def order(
+        self, name: str = CHEAP, type: str = "image", subtype: str = "default", **params: Any
+    ) -> dict[str, Any]:
+        model = self.model(name, type, subtype)
+        if not params:
+            params = {"prompt": "a red panda"}
+        return {"interfaceId": model["id"], "versionId": model["versions"][0]["id"], "params": params}
+
+    def submit(self, token: str = ALICE, *, key: str | None = None, **order: Any) -> dict[str, Any]:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        response = self.post("/v1/tasks", token, json=self.order(**order), headers=headers)
+        assert response.status_code == 200, response.text
+        submitted: dict[str, Any] = response.json()
+        return submitted
+
+    def status(self, task_id: str, token: str = ALICE) -> str:
+        return str(self.get(f"/v1/tasks/{task_id}", token).json()["status"])
+
+    def finish(self, task_id: str, token: str = ALICE) -> dict[str, Any]:
+        """Move the clock as far as any model needs, and wait for the rendering alone."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            task: dict[str, Any] = self.get(f"/v1/tasks/{task_id}", token).json()
+            if task["status"] not in ("queued", "running"):
+                return task
+            self.advance(300)
+            time.sleep(0.01)
+        raise AssertionError(f"task {task_id} did not end")
+
+    def settle(self, upload_id: str, token: str = ALICE) -> dict[str, Any]:
+        """The same for a clip's upload."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            response = self.get(f"/v1/uploads/{upload_id}", token)
+            if response.status_code != 202:
+                answer: dict[str, Any] = response.json()
+                return answer
+            self.advance(60)
+            time.sleep(0.01)
+        raise AssertionError(f"upload {upload_id} did not end")
+
+    def upload(self, data: bytes, content_type: str, token: str = ALICE) -> httpx.Response:
+        return self.post("/v1/uploads", token, content=data, headers={"content-type": content_type})
+
+    def advance(self, seconds: float) -> None:
+        assert self.post("/_sandbox/clock", None, json={"advance": seconds}).status_code == 200
+
+    def books(self) -> dict[str, Any]:
+        books: dict[str, Any] = self.get("/_sandbox/books", None).json()
+        return books
+
+    def balance(self, token: str = ALICE) -> int:
+        me = self.get("/v1/me", token).json()
+        return int((me.get("user") or me["team"])["creditBalance"])
+
+    def faults(self, *faults: dict[str, Any]) -> None:
+        response = self.post("/_sandbox/faults", None, json=list(faults))
+        assert response.status_code == 200, response.text
+
+    def reset(self) -> None:
+        assert self.post("/_sandbox/reset", None).status_code == 200
+
+
+def error(response: httpx.Response) -> tuple[int, str]:
+    """Status and code of a refusal, which must be a whole envelope."""
+    refusal = response.json()["error"]
+    assert isinstance(refusal["message"], str)
+    assert refusal["message"]
+    assert refusal["type"] in (
+        "invalid_request_error",
+        "authentication_error",
+        "permission_error",
+        "rate_limit_error",
+        "api_error",
+    )
+    return response.status_code, refusal["code"]
+
+
+@pytest.fixture(scope="session")
+def slow_sandbox() -> Iterator[Api]:
+    with SandboxProcess.start(world=WORLD, speed=1, control=True) as process:
+        yield Api(process)
+        assert process.log == ""
+
+
+@pytest.fixture
+def api(slow_sandbox: Api) -> Api:
+    """A sandbox at its world's beginning, as slow as the real thing: `advance` moves it on."""
+    slow_sandbox.reset()
+    return slow_sandbox
+
+
+@pytest.fixture(scope="session")
+def picture() -> bytes:
+    return encoded(Image.linear_gradient("L").resize((96, 64)).convert("RGB"), "PNG")
+
+
+def encoded(image: Image.Image, format: str) -> bytes:
+    out = io.BytesIO()
+    image.save(out, format)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="session")
+def sound() -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes((np.sin(np.arange(16000) / 5) * 9000).astype("<i2").tobytes())
+    return out.getvalue()
+
+
+@pytest.fixture(scope="session")
+def clip() -> bytes:
+    """Two seconds of MP4."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(20):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number * 12, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return out.getvalue()
+
+
+@pytest.fixture
+def raw_call(slow_sandbox: Api) -> Callable[[bytes], bytes]:
+    """Sends bytes over a socket of its own, and returns all that comes back until the server closes."""
+    import socket
+
+    def call(data: bytes) -> bytes:
+        host, port = slow_sandbox.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(data)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+    return call
