@@ -3,6 +3,9 @@
 import base64
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -415,7 +418,7 @@ def test_a_hostile_content_type_is_never_an_address(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", ["succeeded", "failed"])
 def test_hostile_text_stays_text(opaque: Output, field: str, status: str) -> None:
     changes: dict[str, object] = {"status": status, "mode": "live", field: HOSTILE}
-    bundle = result_bundle(result(opaque, **changes), allowance=Allowance())
+    bundle = result_bundle(result(opaque, Output(url=SANDBOX), **changes), allowance=Allowance())
     page(bundle)
     assert "\x1b" not in bundle["text/plain"]
 
@@ -633,6 +636,31 @@ def test_in_a_kernel_the_line_is_one_plain_display_that_ends_as_the_summary() ->
     (shown,) = notebook.cells[0].outputs
     assert shown.output_type == "display_data"
     assert shown.data == {"text/html": "<b>4 credits</b>", "text/plain": "4 credits"}
+
+
+SCRIPT = """
+import sys
+from zooop_nb.notebook.progress import ProgressLine
+from zooop_nb.studio.progress import Progress
+
+line = ProgressLine()
+line.update([Progress("running", 7, 18, "Kling V3")])
+line.update([Progress("fetching", 8, None)])
+line.done(text="4 credits")
+assert not {"IPython", "PIL", "pandas", "httpx"} & set(sys.modules)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX's")
+def test_in_a_terminal_one_line_writes_over_itself_and_nothing_heavy_is_imported() -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        subprocess.run([sys.executable, "-c", SCRIPT], stderr=theirs, check=True)
+        os.close(theirs)
+        seen = screen.read(10_000).decode()
+    first, second = "Kling V3 · running · 7 s of ~18 s", "fetching · 8 s · ETA unknown"
+    blank = " " * len(second)
+    assert seen == f"\r{first}\r{second.ljust(len(first))}\r{blank}\r4 credits\r\n"
 
 
 def test_without_a_kernel_or_a_terminal_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:

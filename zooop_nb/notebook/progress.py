@@ -124,7 +124,7 @@ def _bar(share: float | None, label: str) -> str:
     percent = round(100 * share)
     return (
         f'<div role="progressbar" aria-label="{escape(label)}" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{percent}" style="width:280px;max-width:100%;height:4px;margin-top:5px;'
+        f'aria-valuenow="{percent}" style="width:280px;max-width:100%;height:4px;margin:5px 0;'
         f'border-radius:2px;background:{LINE}"><div style="width:{percent}%;height:4px;border-radius:2px;'
         f'background:{ACCENT}"></div></div>'
     )
