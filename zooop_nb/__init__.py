@@ -1,3 +1,60 @@
-"""The notebook studio for ZOOOP."""
+"""The notebook studio for ZOOOP: images, video, speech and music, with every credit accounted for.
+
+%load_ext zooop_nb          in a notebook
+from zooop_nb import Studio in Python
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zooop_nb.errors import ZooopError as ZooopError
+    from zooop_nb.settings import Settings as Settings
+    from zooop_nb.studio.result import Gallery as Gallery
+    from zooop_nb.studio.result import Output as Output
+    from zooop_nb.studio.result import Quoted as Quoted
+    from zooop_nb.studio.result import Result as Result
+    from zooop_nb.studio.studio import Studio as Studio
+    from zooop_nb.studio.task import Task as Task
+    from zooop_nb.studio.task import Tasks as Tasks
 
 __version__ = "0.1.0"
+
+# Late, so that loading the extension imports next to nothing.
+_NAMES = {
+    "Gallery": "zooop_nb.studio.result",
+    "Output": "zooop_nb.studio.result",
+    "Quoted": "zooop_nb.studio.result",
+    "Result": "zooop_nb.studio.result",
+    "Settings": "zooop_nb.settings",
+    "Studio": "zooop_nb.studio.studio",
+    "Task": "zooop_nb.studio.task",
+    "Tasks": "zooop_nb.studio.task",
+    "ZooopError": "zooop_nb.errors",
+}
+__all__ = ["__version__", *_NAMES, "load_ipython_extension", "unload_ipython_extension"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        import importlib
+
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'zooop_nb' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext zooop_nb`."""
+    from zooop_nb.notebook import extension
+
+    extension.load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """`%unload_ext zooop_nb`: everything is taken out again."""
+    from zooop_nb.notebook import extension
+
+    extension.unload(shell)

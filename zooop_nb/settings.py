@@ -152,7 +152,9 @@ SETTINGS: Mapping[str, Setting] = {
             _one_of("auto", "always", "never"),
             "When to ask before spending: auto asks for batches of 3 tasks or 100 credits.",
         ),
-        Setting("budget", "ZOOOP_NB_BUDGET", "", _credits, "The most that this session may spend, in credits."),
+        Setting(
+            "budget", "ZOOOP_NB_BUDGET", "", _credits, "The most that this session may spend, in credits."
+        ),
         Setting("credit_price", "ZOOOP_NB_CREDIT_PRICE", "", _price, "What a credit costs: 0.01 USD."),
         Setting("notebook", "ZOOOP_NB_NOTEBOOK", "", str, "The notebook's path, for the ledger."),
         Setting(

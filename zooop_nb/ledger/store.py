@@ -165,7 +165,8 @@ class Ledger:
             pattern = text.replace("%", "").replace("_", "") + "%"
             rows = (
                 db.execute(
-                    "SELECT * FROM orders WHERE order_id LIKE ?1 OR task_id LIKE ?1 ORDER BY created_at LIMIT 4",
+                    "SELECT * FROM orders WHERE order_id LIKE ?1 OR task_id LIKE ?1"
+                    " ORDER BY created_at LIMIT 4",
                     (pattern,),
                 ).fetchall()
                 if len(pattern) > 4

@@ -14,7 +14,7 @@ from zooop_nb.nearest import nearest
 
 IMAGE_DEFAULT: Final = "GPT Image 2.0"
 IMAGE_PARAMS: Final[Mapping[str, str]] = {"quality": "low", "resolution": "2k", "aspect_ratio": "1:1"}
-"""The guide's params for a picture whose request names no model; what is in the prompt does not change them."""
+"""The guide's params for a picture whose request names no model, whatever its prompt says of quality."""
 
 VIDEO_BEST: Final = ("Seedance 2",)
 VIDEO_BALANCED: Final = ("Kling O3", "Kling V3", "Happy Horse", "Grok Imagine")

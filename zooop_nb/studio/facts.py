@@ -1,4 +1,4 @@
-"""The facts of a file that was made: its size in pixels, its length in seconds, as far as its header tells."""
+"""The facts of a file that was made: its size in pixels, its length in seconds, as its header tells."""
 
 import warnings
 from dataclasses import dataclass

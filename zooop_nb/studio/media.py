@@ -239,7 +239,9 @@ async def _upload(media: Media, shelf: Shelf) -> Media:
     if media.url is not None:
         return media
     backend, ledger = shelf.backend, shelf.ledger
-    assert media.path is not None and media.sha256 is not None and media.content_type is not None
+    assert media.path is not None
+    assert media.sha256 is not None
+    assert media.content_type is not None
     url = ledger.upload_url(backend.token, backend.host, media.sha256)
     if url is None:
         url = await backend.upload(media.path, media.content_type)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import msgspec.structs
+
 from zooop_nb.contract.backend import Backend
 from zooop_nb.contract.categories import Category
 from zooop_nb.contract.shapes import Me, Quote, Recipe, Version
@@ -19,6 +21,7 @@ from zooop_nb.studio.catalogue import Catalogue
 from zooop_nb.studio.choose import default_model, match_model, match_version
 from zooop_nb.studio.fill import fill
 from zooop_nb.studio.order import Order, Origin, Target
+from zooop_nb.studio.result import Quoted
 from zooop_nb.studio.verbs import VERBS
 
 Number = int | float
@@ -59,6 +62,20 @@ class Plan:
     def total(self) -> Number:
         """What is left to pay, in credits."""
         return self.quote.credits * len(self.entries) if self.quote else 0
+
+    def quoted(self) -> Quoted:
+        """The price of the new orders of this plan, to show. Raises `LookupError` where there are none."""
+        if self.quote is None:
+            raise LookupError("Abandoned orders serve for all of this plan; there is nothing to price.")
+        return Quoted(
+            credits=self.quote.credits,
+            count=len(self.entries),
+            eta=self.quote.estimated_seconds,
+            model=self.order.target.name,
+            version=self.order.target.version,
+            breakdown=breakdown_of(self.quote),
+            params=self.order.described(),
+        )
 
 
 async def resolve(ask: Ask, catalogue: Catalogue, shelf: media.Shelf, origin: Origin) -> Order:
@@ -124,16 +141,16 @@ def entry_for(
         cell_hash=origin.cell_hash,
         run=origin.run,
         quoted=quote.credits,
-        breakdown={
-            "pricing_key": quote.breakdown.pricing_key,
-            "base": quote.breakdown.base,
-            "multiplier": quote.breakdown.multiplier,
-            "surcharges": quote.breakdown.surcharges,
-            "base_price": quote.breakdown.base_price,
-            "min_price_applied": quote.breakdown.min_price_applied,
-        },
+        breakdown=breakdown_of(quote),
         eta_s=quote.estimated_seconds,
     )
+
+
+def breakdown_of(quote: Quote) -> dict[str, Any]:
+    """A quote's breakdown by the ledger's names."""
+    return {
+        each.name: getattr(quote.breakdown, each.name) for each in msgspec.structs.fields(quote.breakdown)
+    }
 
 
 def ask_again(entry: Entry, body: Mapping[str, Any], changes: Mapping[str, object]) -> Ask:

@@ -1,8 +1,8 @@
 """How far an order is: values that the engine puts down and the waiting thread picks up."""
 
-import queue
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,25 +17,37 @@ class Progress:
     model: str | None = None
     order_id: str | None = None
     task_id: str | None = None
+    heard_at: float = field(default_factory=time.monotonic)
+    """When this was true, by this machine's monotonic clock."""
+
+    def now(self) -> "Progress":
+        """The same state with the seconds that have gone until now."""
+        moment = time.monotonic()
+        return replace(self, seconds=self.seconds + moment - self.heard_at, heard_at=moment)
 
 
 class Track:
-    """A thread-safe line of `Progress` from the engine to one waiting thread."""
+    """The latest `Progress` of one order, put down on the engine's thread, read from any."""
 
     def __init__(self) -> None:
-        self._moments: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
         self.latest: Progress | None = None
+        self.closed = False
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, call: Callable[[], None]) -> None:
+        """Have `call` called after each change, on the engine's thread: it must only leave a sign."""
+        self._listeners.append(call)
 
     def put(self, moment: Progress) -> None:
         """From the engine's thread."""
         self.latest = moment
-        self._moments.put(moment)
+        self._tell()
 
     def close(self) -> None:
         """No more comes."""
-        self._moments.put(None)
+        self.closed = True
+        self._tell()
 
-    def moments(self) -> Iterator[Progress]:
-        """Each moment as it comes, until the end; blocks in between."""
-        while (moment := self._moments.get()) is not None:
-            yield moment
+    def _tell(self) -> None:
+        for call in self._listeners:
+            call()

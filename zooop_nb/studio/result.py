@@ -87,6 +87,37 @@ class Result:
         return render.result_bundle(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """What an order would cost. Credits are the server's figure for exactly this body."""
+
+    credits: int | float
+    """For one task."""
+    count: int
+    eta: float | None
+    """Seconds for one task; None where the API does not know."""
+    model: str
+    version: str | None
+    breakdown: Mapping[str, Any]
+    """`pricing_key`, `base`, `multiplier`, `surcharges`, `base_price`, `min_price_applied`."""
+    params: Mapping[str, Any]
+
+    @property
+    def total(self) -> int | float:
+        """Credits for all `count` tasks."""
+        return self.credits * self.count
+
+    def __str__(self) -> str:
+        from zooop_nb.studio import render
+
+        return render.summary_line(
+            self.model, self.breakdown.get("pricing_key"), self.credits, self.eta, self.count
+        )
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
+        return {"text/plain": str(self)}
+
+
 @dataclass(frozen=True)
 class Gallery(Sequence[Result]):
     """Several results of one call, in the order in which they were asked for."""

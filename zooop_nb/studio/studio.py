@@ -25,7 +25,7 @@ from zooop_nb.studio.media import Shelf
 from zooop_nb.studio.order import Order, Origin
 from zooop_nb.studio.plan import Ask, Plan, ask_again, entry_for, price, resolve
 from zooop_nb.studio.progress import Track
-from zooop_nb.studio.result import Gallery, Result
+from zooop_nb.studio.result import Gallery, Quoted, Result
 from zooop_nb.studio.task import Task, Tasks, result_of
 from zooop_nb.studio.verbs import VERBS
 
@@ -191,12 +191,10 @@ class Studio:
 
         return recipes_frame(engine.shared().run(self.catalogue.templates()))
 
-    def quote(self, verb: str, words: str = "", **given: Any) -> Quote:
+    def quote(self, verb: str, words: str = "", **given: Any) -> Quoted:
         """The exact price of an order that is not made, in the ledger as a quote."""
         ask, _ = _read_call(verb, words, given)
-        quote = self.prepare([ask], paying=False).plans[0].quote
-        assert quote is not None, "nothing is attached to where nothing is paid"
-        return quote
+        return self.prepare([ask], paying=False).plans[0].quoted()
 
     def result(self, order_id: str) -> Result:
         """An earlier result, by the id of its order or task, or the beginning of one."""

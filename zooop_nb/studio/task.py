@@ -1,6 +1,7 @@
 """A task that is under way, as the thread that waits for it sees it."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import fields
@@ -20,10 +21,9 @@ class WaitingStopped(KeyboardInterrupt):
 
     def __init__(self, order_ids: Sequence[str]) -> None:
         super().__init__(
-            "Waiting stopped; the task goes on and is paid. Run the same cell again to attach to it, or resume."
+            "Waiting stopped; the task goes on and is paid. Run the cell again to attach to it, or resume."
             if len(order_ids) == 1
-            else "Waiting stopped; the tasks go on and are paid. Run the same cell again to attach to them, "
-            "or resume."
+            else "Waiting stopped; the tasks go on and are paid. Run the cell again to attach, or resume."
         )
         self.order_ids = tuple(order_ids)
 
@@ -71,10 +71,6 @@ class Task:
     def progress(self) -> Progress | None:
         """The last that was heard."""
         return self.track.latest
-
-    def moments(self) -> Iterator[Progress]:
-        """Each step as it is heard, until the end; blocks in between. For one reader."""
-        return self.track.moments()
 
     def done(self) -> bool:
         """Whether it has ended, or is no longer followed."""
@@ -158,6 +154,20 @@ class Tasks(Sequence[Task]):
 
     def __len__(self) -> int:
         return len(self._tasks)
+
+    def moments(self, every: float = 0.5) -> Iterator[list[Progress]]:
+        """Where each of them is: at each change and every `every` seconds until all have ended; blocks in
+        between. An interrupt stops the waiting for all of them."""
+        changed = threading.Event()
+        for task in self._tasks:
+            task.track.listen(changed.set)
+        try:
+            while not all(task.track.closed for task in self._tasks):
+                yield [task.progress.now() for task in self._tasks if task.progress is not None]
+                changed.wait(every)
+                changed.clear()
+        except KeyboardInterrupt:
+            raise self._stopped() from None
 
     def result(self) -> Gallery:
         """Block until all have ended. A task that failed stands in the gallery with its error; where all

@@ -1,0 +1,39 @@
+"""Putting the magic into a shell, and taking everything out again."""
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from zooop_nb.notebook.magics import ZooopMagics
+from zooop_nb.notebook.session import Session
+from zooop_nb.notebook.transform import keep_question_marks
+from zooop_nb.studio import face
+
+_sessions: "WeakKeyDictionary[Any, Session]" = WeakKeyDictionary()
+
+
+def load(shell: Any) -> None:
+    """Register magic, input transformer, completion, settings and the face of this shell. No network."""
+    if shell in _sessions:
+        return
+    session = Session(shell)
+    _sessions[shell] = session
+    shell.register_magics(ZooopMagics(shell, session))
+    shell.input_transformers_cleanup.append(keep_question_marks)
+    shell.configurables.append(session.config)
+    shell.events.register("pre_run_cell", session.before_cell)
+    session.face_before = face.use(session)
+
+
+def unload(shell: Any) -> None:
+    """Take out what `load` put in, and end what it started."""
+    session = _sessions.pop(shell, None)
+    if session is None:
+        return
+    face.use(session.face_before or face.PlainFace())
+    shell.events.unregister("pre_run_cell", session.before_cell)
+    shell.configurables.remove(session.config)
+    shell.input_transformers_cleanup.remove(keep_question_marks)
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("zooop", None)
+    shell.magics_manager.registry.pop("ZooopMagics", None)
+    session.close()
