@@ -176,7 +176,7 @@ def _in_english(seen: _Seen) -> dict[str, str]:
     gathered = "gathered in" if seen.concentrated else "spread widely about"
     focus = f"its visual weight {gathered} the {place}"
     return {
-        "subject": f"An image dominated by {seen.warmth} {names[0]} areas, heaviest in the {place}"
+        "subject": f"An image in {seen.warmth} tones, dominated by {names[0]} areas, heaviest in the {place}"
         + (", on a transparent background" if seen.transparent else ""),
         "composition": f"{seen.orientation.capitalize()}, {seen.width} by {seen.height} pixels, {focus}"
         + (", left and right mirroring each other" if seen.symmetrical else ""),
@@ -198,7 +198,7 @@ def _in_chinese(seen: _Seen) -> dict[str, str]:
     place = _PLACES[seen.place][1]
     term = _TERMS.__getitem__
     return {
-        "subject": f"画面以{term(seen.warmth)}调的{names[0]}区域为主，重心位于{place}"
+        "subject": f"画面呈{term(seen.warmth)}色调，以{names[0]}区域为主，重心位于{place}"
         + ("，背景透明" if seen.transparent else ""),
         "composition": f"{term(seen.orientation)}构图，{seen.width}×{seen.height}像素，"
         + f"视觉重心{'集中' if seen.concentrated else '分散'}在{place}"

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import av
 import av.error
 import numpy as np
-from av.video.reformatter import Interpolation
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from PIL import Image
 
 from zooop_nb.sandbox.media.audio import RATE, Samples
@@ -113,9 +113,14 @@ def _write(
         path, "w", format="mp4", options={"fflags": "+bitexact", "movflags": "+faststart"}
     ) as output:
         output.metadata["comment"] = mark(work)
-        settings = {"preset": "veryfast", "crf": "26", "threads": "1", "g": str(max(1, round(rate * 2)))}
+        settings = {"preset": "veryfast", "crf": "22", "threads": "1", "g": str(max(1, round(rate * 2)))}
         video = output.add_stream("libx264", rate=rate, options=settings)
         video.width, video.height, video.pix_fmt = *first.size, "yuv420p"
+        # Said, or a player would take the colours of a large clip for another standard's.
+        video.codec_context.colorspace, video.codec_context.color_range = (
+            Colorspace.ITU601,
+            ColorRange.MPEG,
+        )
         voice = output.add_stream("aac", rate=RATE, layout="mono", bit_rate=64_000)
         tally = 0
         for picture in chain((first,), rest):

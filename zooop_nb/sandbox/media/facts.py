@@ -95,6 +95,8 @@ def _picture(data: bytes, content_type: str) -> Facts:
 
 def _stream(data: bytes, content_type: str) -> Facts:
     kind = content_type.partition("/")[0]
+    if _said_length(data) > len(data):
+        raise Unreadable(f"the file is cut short: {len(data)} of its {_said_length(data)} bytes are there")
     with container(data) as file:
         video = next((s for s in file.streams.video if not s.disposition & s.disposition.attached_pic), None)
         audio = file.streams.audio[0] if file.streams.audio else None
@@ -120,8 +122,6 @@ def _stream(data: bytes, content_type: str) -> Facts:
             raise Unreadable(f"the file is cut short or damaged: {reason}") from reason
         if declared_frames and frames < declared_frames:
             raise Unreadable(f"the file is cut short: {frames} of its {declared_frames} frames are there")
-        if content_type == "audio/wav":
-            _whole_wave(data)
         start = float(main.start_time * main.time_base) if main.start_time and main.time_base else 0.0
         own = float(main.duration * main.time_base) if main.duration and main.time_base else declared_seconds
         if own and end - start < own - max(0.3, own * 0.02):
@@ -138,8 +138,37 @@ def _stream(data: bytes, content_type: str) -> Facts:
         )
 
 
-def _whole_wave(data: bytes) -> None:
-    """A RIFF file says how long it is; one written to a pipe says 0 or the largest number instead."""
-    said = int.from_bytes(data[4:8], "little")
-    if said not in (0, 0xFFFFFFFF) and len(data) < said + 8:
-        raise Unreadable(f"the file is cut short: {len(data)} of its {said + 8} bytes are there")
+def _said_length(data: bytes) -> int:
+    """How many bytes a file's own framing says it has; 0 where it does not say, as when it was streamed."""
+    content_type = sniff(data)
+    if content_type == "audio/wav":
+        said = int.from_bytes(data[4:8], "little")
+        return 0 if said in (0, 0xFFFFFFFF) else said + 8
+    if content_type in ("video/mp4", "video/quicktime"):
+        at = 0
+        while at + 8 <= len(data):
+            size = int.from_bytes(data[at : at + 4], "big")
+            if size == 1:
+                size = int.from_bytes(data[at + 8 : at + 16], "big")
+            if size < 8:
+                return 0
+            at += size
+        return at
+    if content_type == "video/webm":
+        header, start = _ebml_size(data, 4)
+        at = start + header
+        if data[at : at + 4] == b"\x18S\x80g":
+            segment, start = _ebml_size(data, at + 4)
+            return start + segment if segment else 0
+    return 0
+
+
+def _ebml_size(data: bytes, at: int) -> tuple[int, int]:
+    """The size that stands at `at` in a Matroska file (0: unknown), and where what it measures begins."""
+    first = data[at] if at < len(data) else 0
+    width = 9 - first.bit_length()
+    if width > 8:
+        return 0, at
+    marker = 1 << (7 * width)
+    value = int.from_bytes(data[at : at + width], "big") & (marker - 1)
+    return 0 if value == marker - 1 else value, at + width

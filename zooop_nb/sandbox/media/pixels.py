@@ -105,7 +105,7 @@ def thumbnail(image: Image.Image) -> bytes:
 def jpeg(image: Image.Image, comment: str, *, faithful: bool = False) -> bytes:
     """A JPEG file; `faithful` keeps what was handed over within a JPEG's smallest error."""
     buffer = io.BytesIO()
-    quality, subsampling = (95, 0) if faithful else (90, 2)
+    quality, subsampling = (98, 0) if faithful else (90, 2)
     image.save(buffer, "JPEG", quality=quality, subsampling=subsampling, comment=comment.encode())
     return buffer.getvalue()
 

@@ -353,7 +353,7 @@ def compose(work: Work, index: int, *, width: int, height: int, colours: list[RG
     flavour = " ".join(
         value
         for name, value in work.params.items()
-        if isinstance(value, str) and "://" not in value and name != "negative_prompt"
+        if isinstance(value, str) and "://" not in value and "negative" not in name
     )
     text = f"{work.prompt} {flavour}".lower()
     spoken = words(text)

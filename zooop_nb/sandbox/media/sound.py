@@ -27,7 +27,9 @@ def render(work: Work, index: int) -> Piece:
     if work.action == "sfx":
         return sound_piece(effects(work.prompt, work.seconds, rng), RATE, work)
     flavour = " ".join(
-        value for value in work.params.values() if isinstance(value, str) and "://" not in value
+        value
+        for name, value in work.params.items()
+        if isinstance(value, str) and "://" not in value and "negative" not in name
     )
     return sound_piece(music(f"{work.prompt} {flavour}", work.seconds, rng), RATE, work)
 
@@ -290,7 +292,8 @@ def _pluck(hertz: float, seconds: float) -> Samples:
 
 def _bass(hertz: float, seconds: float) -> Samples:
     t = _clock(seconds)
-    return (_sine(hertz, t) + 0.35 * _sine(hertz * 2, t)) * np.exp(-t * 1.8) * np.minimum(1, t * 200)
+    tone: Samples = (_sine(hertz, t) + 0.35 * _sine(hertz * 2, t)) * np.exp(-t * 1.8)
+    return tone * np.minimum(1, t * 200)
 
 
 def _kick() -> Samples:

@@ -32,7 +32,7 @@ _MEN = {
     "echo", "eric", "ethan", "fable", "fenrir", "george", "james", "john", "josh", "king", "liam",
     "male", "man", "onyx", "orus", "puck", "roger", "ryan", "sam", "thomas", "will",
 }  # fmt: skip
-"""Names that say how high a voice is; the voice of any other name is high or low by its hash."""
+"""Names that say how high a voice is; any other name's voice is high or low by its hash."""
 
 _SCRIPTS = (
     ("぀", "ヿ", "ja"),
@@ -46,7 +46,8 @@ _SCRIPTS = (
     ("฀", "๿", "th"),
 )
 _LANGUAGES = {
-    "zh": "cmn", "chinese": "cmn", "mandarin": "cmn", "ja": "ja", "japanese": "ja", "ko": "ko", "korean": "ko",
+    "zh": "cmn", "chinese": "cmn", "mandarin": "cmn", "ja": "ja", "japanese": "ja", "ko": "ko",
+    "korean": "ko",
     "fr": "fr", "french": "fr", "de": "de", "german": "de", "es": "es", "spanish": "es", "it": "it",
     "italian": "it", "pt": "pt", "portuguese": "pt", "ru": "ru", "russian": "ru", "nl": "nl", "pl": "pl",
     "tr": "tr", "vi": "vi", "id": "id", "hi": "hi", "ar": "ar", "en": "en-us", "english": "en-us",
