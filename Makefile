@@ -101,14 +101,15 @@ browser:
 		$$as apt-get install -qq -y --no-install-recommends $(CHROMIUM_PACKAGES) >/dev/null; } \
 	|| echo "Installing Chromium failed: the tests in a browser will be skipped." >&2
 
-# --- Other Pythons. Each has an environment of its own, .venv-3.12, without lint, JupyterLab and browser.
+# --- Other Pythons. Each has an environment of its own, .venv-3.12, without lint, JupyterLab and browser,
+# and a core of its own.
 QUICK_TESTS := tests/rules tests/contract
 PORTABLE_TESTS := tests/rules tests/contract tests/sandbox tests/faults tests/kernel
 TESTS ?= $(QUICK_TESTS)
 OWN = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 others: $(VENV)/.ready-test
-	@for version in $(filter-out $(OWN),$(OTHER_PYTHONS)); do $(MAKE) on-$$version TESTS="$(TESTS)" || exit 1; done
+	@$(MAKE) -j $(WORKERS) --output-sync=target $(patsubst %,on-%,$(filter-out $(OWN),$(OTHER_PYTHONS))) TESTS="$(TESTS)"
 
 # A command that is there may still not run (a pyenv shim of a version that is not chosen): it is tried.
 $(OTHER_PYTHONS:%=on-%): on-%:
@@ -116,7 +117,7 @@ $(OTHER_PYTHONS:%=on-%): on-%:
 		if $$each -c 'import ensurepip, venv' 2>/dev/null; then found=$$each; break; fi; done; \
 	if [ -z "$$found" ]; then echo "Python $*: not on this machine, not tested."; exit 0; fi; \
 	$(MAKE) VENV=.venv-$* PYTHON="$$found" .venv-$*/.ready-portable && \
-	.venv-$*/bin/python -m pytest -n $(WORKERS) -q -p no:cacheprovider $(TESTS)
+	echo "Python $*:" && .venv-$*/bin/python -m pytest -q -p no:cacheprovider $(TESTS)
 
 $(VENV)/.ready-portable: $(STATED) | $(VENV)/.ready-pip
 	$(call install,.[sandbox],portable)
