@@ -6,6 +6,8 @@ from zooop_nb import Studio in Python
 
 from typing import TYPE_CHECKING, Any
 
+from zooop_nb._version import __version__
+
 if TYPE_CHECKING:
     from zooop_nb.errors import ZooopError as ZooopError
     from zooop_nb.settings import Settings as Settings
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from zooop_nb.studio.task import Task as Task
     from zooop_nb.studio.task import Tasks as Tasks
 
-__version__ = "0.1.0"
 
 # Late, so that loading the extension imports next to nothing.
 _NAMES = {

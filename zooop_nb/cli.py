@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from zooop_nb import __version__
+from zooop_nb._version import __version__
 from zooop_nb.errors import Do, MissingExtra, MissingValue, ZooopError, remedy
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _masked(private: str) -> str:
 def _tell(environment: Mapping[str, str], written: Sequence[Path]) -> None:
     """Print what was made, what it cost and where it lies, as the ledger has it."""
     from zooop_nb import settings
-    from zooop_nb.studio import Studio
+    from zooop_nb.studio.studio import Studio
 
     studio = Studio(settings=settings.load(environ=environment))
     events = studio.ledger.frame()

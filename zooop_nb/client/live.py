@@ -13,7 +13,7 @@ from urllib.parse import quote as percent
 import httpx
 import msgspec
 
-from zooop_nb import __version__
+from zooop_nb._version import __version__
 from zooop_nb.client import answers, media, retry
 from zooop_nb.contract.backend import Fetched, Mode
 from zooop_nb.contract.shapes import (

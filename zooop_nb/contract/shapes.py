@@ -96,7 +96,7 @@ class Version(Shape, frozen=True):
 
 
 class Param(Shape, frozen=True):
-    """One entry of `params[]`, as the API sends it; `options` may be text, or `{value, label, previewUrl}`."""
+    """One entry of `params[]`; `options` may be text, or `{value, label, previewUrl}`."""
 
     id: str
     type: str = ""

@@ -202,7 +202,8 @@ class Ledger:
         nobody follows, oldest first. `run` is the current run of the cell, whose own orders do not count."""
         with self._read() as db:
             rows = db.execute(
-                "SELECT * FROM orders WHERE fingerprint = ? AND cell_hash = ? AND notebook IS ? AND run IS NOT ?"
+                "SELECT * FROM orders WHERE fingerprint = ? AND cell_hash = ? AND notebook IS ?"
+                " AND run IS NOT ?"
                 " AND (state IN ('intended', 'submitted') OR (state = 'succeeded' AND fetched_at IS NULL))"
                 " ORDER BY created_at, rowid",
                 (fingerprint, cell_hash, notebook, run),

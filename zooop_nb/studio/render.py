@@ -5,6 +5,8 @@ the HTML, nor any address that is not public. Rendering raises nothing: an outpu
 why, in its place.
 """
 
+from __future__ import annotations
+
 import ipaddress
 import mimetypes
 import re
@@ -12,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from zooop_nb.studio.card import (
@@ -39,7 +42,9 @@ from zooop_nb.studio.preview import (
     picture,
     poster,
 )
-from zooop_nb.studio.result import Bundle, Gallery, Output, Result
+
+if TYPE_CHECKING:
+    from zooop_nb.studio.result import Bundle, Gallery, Output, Result
 
 _SOUNDS = frozenset(
     f"audio/{name}" for name in ("aac", "flac", "mp3", "mp4", "mpeg", "ogg", "wav", "wave", "webm", "x-wav")
