@@ -1,4 +1,7 @@
-"""A real sandbox on a real socket, as slow as the real thing, whose clock the tests move on."""
+"""A real sandbox on a real socket, as slow as the real thing, whose clock the tests move on.
+
+Every answer of an operation that any test gets is held to the OpenAPI document, strictly.
+"""
 
 import io
 import time
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.contract import conformity
 from zooop_nb.sandbox.process import SandboxProcess
 
 ALICE, PHONE, BOB = "zpk_test_alice", "zpk_test_alicephone", "zpk_test_bob"
@@ -59,6 +63,8 @@ class Api:
         self.process = process
         self.url = process.url
         self.http = httpx.Client(base_url=process.url, timeout=30)
+        self.held_to_document = True
+        """Off while faults are set: their answers need not conform."""
         self._models: dict[str, dict[str, Any]] = {}
 
     def get(self, path: str, token: str | None = ALICE, **options: Any) -> httpx.Response:
@@ -71,7 +77,10 @@ class Api:
         headers = dict(options.pop("headers", {}))
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
-        return self.http.request(method, path, headers=headers, **options)
+        response = self.http.request(method, path, headers=headers, **options)
+        if self.held_to_document:
+            conform(method, path, response)
+        return response
 
     def model(self, name: str, type: str = "image", subtype: str = "default") -> dict[str, Any]:
         key = f"{type}/{subtype}/{name}"
@@ -136,11 +145,24 @@ class Api:
         return int((me.get("user") or me["team"])["creditBalance"])
 
     def faults(self, *faults: dict[str, Any]) -> None:
+        self.held_to_document = False
         response = self.post("/_sandbox/faults", None, json=list(faults))
         assert response.status_code == 200, response.text
 
     def reset(self) -> None:
+        self.held_to_document = True
         assert self.post("/_sandbox/reset", None).status_code == 200
+
+
+def conform(method: str, path: str, response: httpx.Response) -> None:
+    """Hold an answer to the document, where its path and method are in it."""
+    try:
+        operation = conformity.operation_for(method, path)
+    except LookupError:
+        return
+    is_json = response.headers["content-type"] == "application/json"
+    body = response.json() if is_json else response.text
+    conformity.validate(operation, response.status_code, body, headers=response.headers, strict=True)
 
 
 def error(response: httpx.Response) -> tuple[int, str]:

@@ -138,6 +138,12 @@ def test_a_marked_clip_meets_its_outcome(api: Api, clip: bytes, mark: bytes, ans
     assert api.get(f"/v1/uploads/{upload_id}").status_code == 200
 
 
+def test_a_clip_marked_for_refusal_is_ready_and_refused_in_a_task(api: Api, clip: bytes) -> None:
+    marked = api.settle(api.upload(clip + b"sandbox-refuse:gore;", "video/mp4").json()["uploadId"])
+    response = api.post("/v1/tasks", json={"aiTool": "video-upscale", "params": {"video_url": marked["url"]}})
+    assert error(response) == (422, "moderation_blocked")
+
+
 def test_a_clip_that_is_none_ends_errored(api: Api, picture: bytes) -> None:
     answer = api.settle(api.upload(picture, "video/mp4").json()["uploadId"])
     assert answer["status"] == "errored"

@@ -51,6 +51,11 @@ def marks(data: bytes) -> Marks:
     )
 
 
+def unmarked(data: bytes) -> bytes:
+    """The file as it was before it was marked: not every format allows bytes after its end."""
+    return _MARK.sub(b"", data)
+
+
 def check_texts(texts: Mapping[str, str]) -> None:
     """`texts` are the caller's, by param. Raises Refusal 422 `moderation_blocked`."""
     for param, text in texts.items():

@@ -15,7 +15,7 @@ from zooop_nb.sandbox.accounts import Key
 from zooop_nb.sandbox.assets import Asset, Assets
 from zooop_nb.sandbox.clock import Clock, stamp
 from zooop_nb.sandbox.media import Facts, Unreadable, measure
-from zooop_nb.sandbox.moderation import Marks, marks
+from zooop_nb.sandbox.moderation import Marks, marks, unmarked
 from zooop_nb.sandbox.refusal import Refusal
 
 SIZE_LIMIT = 100 * 1024 * 1024
@@ -200,7 +200,7 @@ class Uploads:
         try:
             facts = await asyncio.to_thread(_measure, draft)
         except Unreadable as error:
-            reason = f"The file is not {upload.content_type}: {error}"
+            reason = reason or f"The file is not {upload.content_type}: {error}"
         await self._clock.wait_until(due)
         if draft.marks.block is not None:
             upload.status, upload.labels = "blocked", draft.marks.block
@@ -242,4 +242,4 @@ def _marks(file: Path) -> Marks:
 
 
 def _measure(draft: Asset) -> Facts:
-    return measure(draft.file.read_bytes(), draft.content_type)
+    return measure(unmarked(draft.file.read_bytes()), draft.content_type)
