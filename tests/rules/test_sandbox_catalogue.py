@@ -340,6 +340,26 @@ SLIPS = {
         lambda d: first(d)["versions"][0]["pricing"]["times"][0].update(param="generate_audio"),
         "cannot be counted",
     ),
+    "a surcharge for a value that the param refuses": (
+        "video-text-ref",
+        lambda d: first(d)["versions"][0]["pricing"]["surcharges"][0].update(when={"generate_audio": "on"}),
+        "must be true or false",
+    ),
+    "a pricing key that may be left out": (
+        "video-text-ref",
+        lambda d: first(d)["params"][3].pop("default"),
+        "always there: resolution",
+    ),
+    "a refused combination of params that are not there": (
+        "image-default",
+        lambda d: first(d)["refused"][0]["when"].update(size="4k"),
+        "size",
+    ),
+    "a fixed value that the model refuses": (
+        "templates",
+        lambda d: d["templates"][0]["fixed"].update(quality="lowest"),
+        "must be one of",
+    ),
     "an unknown brand": ("image-default", lambda d: first(d).update(brand="acme"), "acme"),
     "the file of another category": ("image-default", lambda d: d.update(subtype="edit-image"), "file of"),
     "a tool without its model": ("tools", lambda d: d["tools"][0].update(model="image/x/No"), "no model"),

@@ -295,6 +295,8 @@ def test_optional_params_left_out_have_their_defaults_and_those_without_one_stay
         (GPT, "image_urls", [PICTURE] * 17),
         (GPT, "image_urls", [PICTURE, 7]),
         (GPT, "image_urls", ["/home/me/cat.png"]),
+        (GPT, "image_urls", [f"{PICTURE}?\ud83d"]),
+        (GPT, "image_urls", ["https://storage.zooop.ai/u1/p1/my cat.png"]),
         (KLING, "duration", 2),
         (KLING, "duration", "5"),
         (KLING, "duration", 5.5),

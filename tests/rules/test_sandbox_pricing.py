@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -194,6 +195,14 @@ def test_a_templates_price_is_its_models_and_the_markup_and_its_formula_still_ho
         assert found.base_price == alone.base_price + template.markup
 
 
+def test_a_templates_markup_comes_on_top_of_its_models_minimum_price_too() -> None:
+    resolved = resolve(catalogue(), {"template": "city-in-the-rain", "params": {}})
+    assert resolved.recipe is not None
+    dear = replace(resolved.pricing, min_price=20)
+    found = price(replace(resolved, recipe=replace(resolved.recipe, pricing=dear)), {}, {})
+    assert (found.credits, found.min_price_applied) == (20 + resolved.recipe.markup, True)
+
+
 def test_a_tools_own_pricing_overrides_its_models() -> None:
     tool = catalogue().tool("style-transfer")
     assert tool is not None
@@ -208,6 +217,12 @@ def test_a_tools_own_pricing_overrides_its_models() -> None:
 def test_tenths_of_credits_are_never_rounded_up_by_binary_fractions(halves: int) -> None:
     found = priced(raw(SOUNDS, duration=halves / 2))
     assert found.credits == max(1, -(-halves // 20))
+
+
+def test_a_rate_that_binary_fractions_would_round_up_is_exact() -> None:
+    assert math.ceil(0.14 * 50) == 8, "the trap is still there"
+    upscale = {"aiTool": "video-upscale", "params": {"video_url": CLIP}}
+    assert priced(upscale, frames=50).credits == 7
 
 
 @given(st.integers(min_value=1, max_value=5000))
