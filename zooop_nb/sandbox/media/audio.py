@@ -77,6 +77,8 @@ def sound_piece(samples: Samples, rate: int, work: Work) -> Piece:
         output.metadata["title"] = mark(work)
         layout = "mono" if channels == 1 else "stereo"
         stream = output.add_stream("libmp3lame", rate=rate, layout=layout, bit_rate=128_000)
+        # LAME's quick way; its careful one takes most of the time that a long piece needs.
+        stream.codec_context.options = {"compression_level": "7"}
         stream.codec_context.format = "s16p"
         frame = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(pcm.reshape(len(pcm), channels).T), "s16p", layout

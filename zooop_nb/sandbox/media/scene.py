@@ -473,7 +473,7 @@ def compose(work: Work, index: int, *, width: int, height: int, colours: list[RG
         scale = rng.uniform(0.46, 0.54) if len(motifs) == 1 else rng.uniform(0.36, 0.42)
         foot = down * 0.93
         if name in _FLYING:
-            foot = down * rng.uniform(0.52, 0.62)
+            foot = down * rng.uniform(0.64, 0.72)
         elif name in _SWIMMING and land.form == "waves":
             foot = down * 0.84
         mirrored = rng.random() < 0.5

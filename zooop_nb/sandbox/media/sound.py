@@ -8,6 +8,7 @@ laser, wind, footsteps, ...); what is not known is a whoosh.
 import math
 import random
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -412,21 +413,20 @@ def music(text: str, seconds: float, rng: random.Random) -> Samples:
         _add(left, at, sound, volume * (1 - max(0.0, side)))
         _add(right, at, sound, volume * (1 + min(0.0, side)))
 
-    plucked: dict[int, Samples] = {}
+    # Four chords come round and round: each sound of theirs is made once.
+    pad, bass, pluck = (lru_cache(maxsize=64)(make) for make in (_pad, _bass, _pluck))
     for number in range(math.ceil(seconds / bar)):
         at, chord = number * bar, chords[number % 4]
         for place, note in enumerate(chord):
-            play(at, _pad(_hertz(note), bar * 1.1), 0.1, (place - 1) * 0.4)
+            play(at, pad(_hertz(note), bar * 1.1), 0.1, (place - 1) * 0.4)
         for half in range(2):
-            play(at + half * bar / 2, _bass(_hertz(chord[0] - 24), bar / 2), 0.34)
+            play(at + half * bar / 2, bass(_hertz(chord[0] - 24), bar / 2), 0.34)
         for eighth in range(8):
             note = chord[order[eighth % 3]] + (12 if eighth % 4 == 3 else 0)
-            sound = plucked.setdefault(note, _pluck(_hertz(note), 0.9))
-            play(at + eighth * beat / 2, sound, 0.15, 0.5 if eighth % 2 else -0.5)
+            play(at + eighth * beat / 2, pluck(_hertz(note), 0.9), 0.15, 0.5 if eighth % 2 else -0.5)
             step = tune[eighth]
             if step is not None and number % 4 != 0 and eighth % 2 == 0:
-                high = chord[step] + 12
-                play(at + eighth * beat / 2, plucked.setdefault(high, _pluck(_hertz(high), 0.9)), 0.26, 0.15)
+                play(at + eighth * beat / 2, pluck(_hertz(chord[step] + 12), 0.9), 0.26, 0.15)
         if not calm and number > 0:
             for quarter in range(4):
                 if quarter % 2 == 0:

@@ -49,14 +49,22 @@ def _traced(work: Work) -> Piece:
     source = opened(inputs.picture(work))
     small = source.copy()
     small.thumbnail((_TRACED, _TRACED), Image.Resampling.LANCZOS)
+    # A few flat colours first: the tracer takes a smooth gradient (a sky) for one area of one colour.
+    flat = (
+        small.convert("RGB")
+        .quantize(48, Image.Quantize.MAXCOVERAGE, 2, dither=Image.Dither.NONE)
+        .convert("RGB")
+    )
+    if small.mode == "RGBA":
+        flat.putalpha(small.getchannel("A"))
     buffer = io.BytesIO()
-    small.save(buffer, "PNG", compress_level=1)
+    flat.save(buffer, "PNG", compress_level=1)
     svg = vtracer.convert_raw_image_to_svg(
         buffer.getvalue(),
         img_format="png",
         filter_speckle=6,
-        color_precision=6,
-        layer_difference=20,
+        color_precision=8,
+        layer_difference=0,
         path_precision=1,
     )
     paths = []
