@@ -6,7 +6,7 @@ from PIL import Image, ImageChops, ImageFilter
 
 from zooop_nb.sandbox.media import inputs, picture
 from zooop_nb.sandbox.media.pixels import MOST_PIXELS, opened, picture_piece, ribbon, stamp
-from zooop_nb.sandbox.media.scene import digest
+from zooop_nb.sandbox.media.reading import digest
 from zooop_nb.sandbox.media.style import FALLBACK, named_style, restyle
 from zooop_nb.sandbox.media.work import Piece, Unreadable, Work
 

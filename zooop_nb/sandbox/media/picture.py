@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw
 from zooop_nb.sandbox.media.colour import RGB, main_colours
 from zooop_nb.sandbox.media.inputs import pictures
 from zooop_nb.sandbox.media.pixels import cover, opened, picture_piece, stamp
-from zooop_nb.sandbox.media.scene import Scene, compose, digest
+from zooop_nb.sandbox.media.reading import digest
+from zooop_nb.sandbox.media.scene import Scene, compose
 from zooop_nb.sandbox.media.shape import Shape
 from zooop_nb.sandbox.media.style import named_style, restyle
 from zooop_nb.sandbox.media.work import Piece, Work

@@ -16,9 +16,9 @@ from PIL import Image
 from zooop_nb.sandbox.media import audio, inputs, picture
 from zooop_nb.sandbox.media.audio import RATE, Samples
 from zooop_nb.sandbox.media.clip import Shot, clip_piece, even, frames, last_frame, pace, shot
+from zooop_nb.sandbox.media.music import backing
 from zooop_nb.sandbox.media.pixels import MOST_PIXELS, opened, ribbon, ribbon_place
-from zooop_nb.sandbox.media.scene import called, digest, words
-from zooop_nb.sandbox.media.sound import backing
+from zooop_nb.sandbox.media.reading import called, digest, words
 from zooop_nb.sandbox.media.style import FALLBACK, named_style, restyle
 from zooop_nb.sandbox.media.work import Piece, Unreadable, Work
 

@@ -1,0 +1,67 @@
+"""How a work's words are read: by vocabularies of whole English words and Chinese characters.
+
+Nothing is understood beyond them. What is made also follows from a digest of the whole work, so that every
+word, param and input counts, known or not.
+"""
+
+import hashlib
+import json
+import re
+
+from zooop_nb.sandbox.media.colour import NAMED, RGB
+from zooop_nb.sandbox.media.work import Work
+
+
+def digest(work: Work, index: int) -> int:
+    """A number that follows from all that should change an output, and from nothing else.
+
+    The addresses of media stand in the params too; they change with every upload, so the media's bytes count
+    instead.
+    """
+    told = {
+        name: value
+        for name, value in work.params.items()
+        if name not in work.inputs and "://" not in json.dumps(value, default=str, ensure_ascii=False)
+    }
+    essence = hashlib.sha256(
+        json.dumps(
+            [work.prompt, told, work.seed, work.model, work.voice, index],
+            sort_keys=True,
+            default=str,
+        ).encode()
+    )
+    for name in sorted(work.inputs):
+        for data in work.inputs[name]:
+            essence.update(name.encode() + hashlib.sha256(data).digest())
+    return int.from_bytes(essence.digest()[:8], "big")
+
+
+def words(text: str) -> list[str]:
+    """The prompt's words in lower case, each also without a plural s."""
+    found = re.findall(r"[a-z]+", text.lower())
+    return found + [word[:-1] for word in found if len(word) > 3 and word.endswith("s")]
+
+
+def called(names: tuple[str, ...], spoken: list[str], text: str) -> bool:
+    """Whether any of the names stands in the text: English as whole words, Chinese anywhere."""
+    return any((name in text) if " " in name or not name.isascii() else (name in spoken) for name in names)
+
+
+def flavour(work: Work) -> str:
+    """What the params say in words: all but addresses, and what is not wanted."""
+    return " ".join(
+        value
+        for name, value in work.params.items()
+        if isinstance(value, str) and "://" not in value and "negative" not in name
+    )
+
+
+def named_colours(spoken: list[str], text: str) -> list[RGB]:
+    """The colours that a prompt names, in its order; "red panda" names an animal, not a colour."""
+    plain = text.replace("red panda", "panda")
+    found = [
+        (plain.find(name), colour)
+        for name, colour in NAMED.items()
+        if (name in spoken or not name.isascii()) and name in plain
+    ]
+    return [colour for _, colour in sorted(found)]
