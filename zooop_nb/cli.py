@@ -26,7 +26,10 @@ CELL_SECONDS: Final = 120
 """How long one cell of the quickstart may take, in seconds."""
 
 # What must never stand in a notebook that is kept: a token, or an address that only this machine can reach.
-_PRIVATE: Final = re.compile(r"zpk_(?:live|test)_\w+|https?://(?:127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+")
+# (`%zooop me` shows the first four characters, as the API does.)
+_PRIVATE: Final = re.compile(
+    r"zpk_(?:live|test)_\w{8,}|https?://(?:127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+"
+)
 
 
 class DemoFailed(ZooopError):
@@ -144,6 +147,7 @@ def run_notebook(notebook: Path, out: Path, environment: Mapping[str, str]) -> t
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
         from nbconvert import HTMLExporter
+        from traitlets.config import Config
     except ModuleNotFoundError as error:
         raise MissingExtra(
             f"{error.name} is not installed.", remedies=[remedy(Do.INSTALL, package="zooop-nb[lab]")]
@@ -154,7 +158,11 @@ def run_notebook(notebook: Path, out: Path, environment: Mapping[str, str]) -> t
         node,
         timeout=CELL_SECONDS,
         kernel_name="python3",
+        # Newer kernels warn on stderr that loopback is not encrypted; this one talks to nobody else.
+        extra_arguments=["--IPKernelApp.log_level=40"],
         resources={"metadata": {"path": str(notebook.parent)}},
+        # Encrypted where the kernel can: it warns of plain TCP otherwise.
+        config=Config(KernelManager={"transport_encryption": "auto"}),
     )
     failure = None
     try:
@@ -248,7 +256,12 @@ def _lab(options: argparse.Namespace, extra: Sequence[str]) -> int:
     with _sandbox(options.speed) as sandbox:
         print("A local ZOOOP is ready for the notebooks; what it charges costs nothing.", flush=True)
         lab = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={notebooks}", *extra],
+            [
+                *(sys.executable, "-m", "jupyterlab"),
+                f"--ServerApp.root_dir={notebooks}",
+                f"--LabApp.default_url=/lab/tree/{QUICKSTART}",
+                *extra,
+            ],
             env=_environment(sandbox),
         )
         try:

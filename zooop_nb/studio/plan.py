@@ -19,7 +19,7 @@ from zooop_nb.nearest import nearest
 from zooop_nb.studio import media
 from zooop_nb.studio.catalogue import Catalogue
 from zooop_nb.studio.choose import default_model, match_model, match_version
-from zooop_nb.studio.fill import fill
+from zooop_nb.studio.fill import fill, words_param_of
 from zooop_nb.studio.order import Order, Origin, Target
 from zooop_nb.studio.result import Quoted
 from zooop_nb.studio.verbs import VERBS
@@ -93,7 +93,10 @@ async def resolve(ask: Ask, catalogue: Catalogue, shelf: media.Shelf, origin: Or
         raise UnknownName("verb", ask.verb, nearest=nearest(ask.verb, [*VERBS, "tool", "template"]))
     filled = fill(schema, ask.words, ask.params, name=target.name, **extra)
     params = await media.identify(filled, shelf)
-    return Order(target, params, words=ask.words, tags=ask.tags, origin=origin)
+    # The prompt may have been given by name, as `again` does.
+    spoken = words_param_of(schema)
+    words = ask.words or (str(params.get(spoken.id, "")) if spoken else "")
+    return Order(target, params, words=words, tags=ask.tags, origin=origin)
 
 
 async def price(order: Order, backend: Backend, shelf: media.Shelf) -> tuple[Order, bytes, Quote]:
