@@ -23,13 +23,14 @@ help: ## this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "PYTHON=python3.12 chooses the Python, VENV=DIR where it is set up (now: $(VENV))."
+	@echo "PYTHON=python3.12 chooses the Python, VENV=DIR where it is set up (now: $(VENV)),"
+	@echo "ARGS='--speed 1' what \`demo' and \`lab' take, JupyterLab's own arguments among it."
 
 demo: $(VENV)/.ready-demo ## run the quickstart on a local ZOOOP; the notebook and its HTML go to build/
-	@$(BIN)/python -m zooop_nb demo --out $(OUT)
+	@$(BIN)/python -m zooop_nb demo --out $(OUT) $(ARGS)
 
 lab: $(VENV)/.ready-lab ## open JupyterLab on the notebooks, with a local ZOOOP ready
-	@$(BIN)/python -m zooop_nb lab
+	@$(BIN)/python -m zooop_nb lab $(ARGS)
 
 test: $(VENV)/.ready-test browser ## check the source and run all tests (sets up what they need)
 	@$(MAKE) check
