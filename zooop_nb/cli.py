@@ -158,8 +158,6 @@ def run_notebook(notebook: Path, out: Path, environment: Mapping[str, str]) -> t
         node,
         timeout=CELL_SECONDS,
         kernel_name="python3",
-        # Newer kernels warn on stderr that loopback is not encrypted; this one talks to nobody else.
-        extra_arguments=["--IPKernelApp.log_level=40"],
         resources={"metadata": {"path": str(notebook.parent)}},
         # Encrypted where the kernel can: it warns of plain TCP otherwise.
         config=Config(KernelManager={"transport_encryption": "auto"}),
@@ -199,7 +197,7 @@ def _tell(environment: Mapping[str, str], written: Sequence[Path]) -> None:
         paths = [str(_near(each.path)) for each in studio.result(charge["order_id"]).outputs if each.path]
         rows.append(
             (
-                _said(charge["model"]) or _said(charge["tool"]) or _said(charge["template"]),
+                _said(charge["tool"]) or _said(charge["template"]) or _said(charge["model"]),
                 _shortened(_said(charge["prompt"]), 36),
                 _said(charge["credits"]),
                 "\n".join(paths),
