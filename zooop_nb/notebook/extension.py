@@ -1,12 +1,17 @@
 """Putting the magic into a shell, and taking everything out again."""
 
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
+
+from IPython.core.completer import CompletionContext, SimpleMatcherResult, context_matcher
 
 from zooop_nb.notebook.magics import ZooopMagics
 from zooop_nb.notebook.session import Session
 from zooop_nb.notebook.transform import keep_question_marks
 from zooop_nb.studio import face
+
+MATCHER: Final = "zooop"
+"""Our name among IPython's matchers, as `%config IPCompleter.disable_matchers` knows it."""
 
 _sessions: "WeakKeyDictionary[Any, Session]" = WeakKeyDictionary()
 
@@ -19,6 +24,7 @@ def load(shell: Any) -> None:
     _sessions[shell] = session
     shell.register_magics(ZooopMagics(shell, session))
     shell.input_transformers_cleanup.append(keep_question_marks)
+    shell.Completer.custom_matchers.append(_matcher(session))
     shell.configurables.append(session.config)
     shell.events.register("pre_run_cell", session.before_cell)
     session.face_before = face.use(session)
@@ -33,7 +39,23 @@ def unload(shell: Any) -> None:
     shell.events.unregister("pre_run_cell", session.before_cell)
     shell.configurables.remove(session.config)
     shell.input_transformers_cleanup.remove(keep_question_marks)
+    shell.Completer.custom_matchers[:] = [
+        matcher
+        for matcher in shell.Completer.custom_matchers
+        if getattr(matcher, "matcher_identifier", None) != MATCHER
+    ]
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("zooop", None)
     shell.magics_manager.registry.pop("ZooopMagics", None)
     session.close()
+
+
+def _matcher(session: Session) -> Any:
+    """TAB for this session; what it does is imported at the first one."""
+
+    def matcher(context: CompletionContext) -> SimpleMatcherResult:
+        from zooop_nb.notebook.completer import answer
+
+        return answer(context, session)
+
+    return context_matcher(identifier=MATCHER)(matcher)

@@ -18,20 +18,52 @@ FRESH: Final = 600.0
 T = TypeVar("T")
 
 
+class Kept:
+    """The lists of one host as an earlier look at them left them on disk. Needs no backend and no network."""
+
+    def __init__(self, host: str, folder: Path) -> None:
+        self._folder = folder / "catalogue" / hashlib.sha256(host.encode()).hexdigest()[:12]
+
+    def models(self, category: Category) -> Sequence[Model]:
+        """The models of a category, recommended first; none where they were never asked for."""
+        return self.read(name_of(category), Model)
+
+    def tools(self) -> Sequence[Recipe]:
+        """The AI tools; none where they were never asked for."""
+        return self.read("tools", Recipe)
+
+    def templates(self) -> Sequence[Recipe]:
+        """The templates; none where they were never asked for."""
+        return self.read("templates", Recipe)
+
+    def read(self, name: str, shape: type[T]) -> Sequence[T]:
+        """One list by its name."""
+        try:
+            return msgspec.json.decode((self._folder / f"{name}.json").read_bytes(), type=list[shape])  # type: ignore[valid-type]
+        except (OSError, msgspec.DecodeError):
+            # It is a cache: missing or from another version, it is asked for again when it is needed.
+            return []
+
+    def write(self, name: str, listed: Sequence[Any]) -> None:
+        """Keep one list."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = self._folder / f".{name}.{time.monotonic_ns()}.part"
+        partial.write_bytes(msgspec.json.encode(listed))
+        partial.replace(self._folder / f"{name}.json")
+
+
 class Catalogue:
     """The lists of one host. `models`, `tools` and `templates` ask the API; `known_*` never do."""
 
     def __init__(self, backend: Backend, folder: Path) -> None:
         self._backend = backend
-        host = hashlib.sha256(backend.host.encode()).hexdigest()[:12]
-        self._folder = folder / "catalogue" / host
+        self._kept = Kept(backend.host, folder)
         self._lists: dict[str, tuple[float, Sequence[Any]]] = {}
 
     async def models(self, category: Category) -> Sequence[Model]:
         """The models of a category, recommended first."""
         return await self._list(
-            f"{category.type}-{category.subtype}",
-            lambda: self._backend.models(category.type, category.subtype),
+            name_of(category), lambda: self._backend.models(category.type, category.subtype)
         )
 
     async def tools(self) -> Sequence[Recipe]:
@@ -44,7 +76,7 @@ class Catalogue:
 
     def known_models(self, category: Category) -> Sequence[Model]:
         """What is known of a category's models, from this session or an earlier one."""
-        return self._known(f"{category.type}-{category.subtype}", Model)
+        return self._known(name_of(category), Model)
 
     def known_tools(self) -> Sequence[Recipe]:
         """What is known of the tools."""
@@ -60,17 +92,13 @@ class Catalogue:
             return known[1]
         listed = await ask()
         self._lists[name] = (time.monotonic(), listed)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        partial = self._folder / f".{name}.{time.monotonic_ns()}.part"
-        partial.write_bytes(msgspec.json.encode(listed))
-        partial.replace(self._folder / f"{name}.json")
+        self._kept.write(name, listed)
         return listed
 
     def _known(self, name: str, shape: type[T]) -> Sequence[T]:
-        if name in self._lists:
-            return self._lists[name][1]
-        try:
-            return msgspec.json.decode((self._folder / f"{name}.json").read_bytes(), type=list[shape])  # type: ignore[valid-type]
-        except (OSError, msgspec.DecodeError):
-            # It is a cache: missing or from another version, it is asked for again when it is needed.
-            return []
+        return self._lists[name][1] if name in self._lists else self._kept.read(name, shape)
+
+
+def name_of(category: Category) -> str:
+    """The name of a category's list."""
+    return f"{category.type}-{category.subtype}"
