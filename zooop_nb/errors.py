@@ -113,9 +113,19 @@ class ZooopError(Exception):
         self.maybe_arrived = False
         """Whether what was sent may have had its effect all the same: an order that was not answered."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # From another process, as a pool of workers hands it on: the constructors want keywords.
+        return _revive, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         words = (_PYTHON_WORDS[each.do].format_map(each.values) for each in self.remedies)
         return " ".join((self.message, *words))
+
+
+def _revive(kind: type[ZooopError], args: tuple[object, ...], state: dict[str, object]) -> ZooopError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class InputError(ZooopError):

@@ -4,6 +4,7 @@ Precedence: the call, `%zooop config`, traitlets, the environment, the default.
 """
 
 import hashlib
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from zooop_nb.errors import BadValue, Do, MissingKey, UnknownName, remedy
+from zooop_nb.nearest import nearest
 
 DEFAULT_HOST: Final = "https://api.zooop.ai"
 TEST_PREFIX: Final = "zpk_test_"
@@ -62,18 +64,35 @@ class Token:
 def is_loopback(host: str) -> bool:
     """Whether a host's URL names this machine."""
     name = urlsplit(host).hostname or ""
-    return name in {"localhost", "::1"} or name.startswith("127.")
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        # A name may begin with 127. and be anybody's.
+        return name == "localhost"
 
 
 def _host(text: str) -> str:
-    parts = urlsplit(text.rstrip("/"))
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+    bare = text.strip().rstrip("/")
+    if not _is_origin(bare):
         raise BadValue(
             f"The host “{text}” is not of the form https://api.zooop.ai.",
             value=text,
             remedies=[remedy(Do.CHECK_HOST, host=text)],
         )
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+    parts = urlsplit(bare)
+    # Lower case, as scheme and name have none: the ledger compares hosts.
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        # A port that is none, or half an IPv6 address.
+        return False
+    alone = not (parts.username or parts.password or parts.query or parts.fragment)
+    return named and alone and parts.scheme in {"http", "https"} and not any(map(str.isspace, text))
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:
@@ -109,10 +128,13 @@ def _price(text: str) -> Price | None:
     if not text:
         return None
     try:
-        amount, currency = text.split()
-        return Price(Decimal(amount), currency.upper())
+        number, currency = text.split()
+        amount = Decimal(number)
     except (ValueError, InvalidOperation):
-        raise ValueError("an amount and a currency, like 0.01 USD") from None
+        amount, currency = Decimal(-1), ""
+    if not amount.is_finite() or amount < 0:
+        raise ValueError("an amount and a currency, like 0.01 USD")
+    return Price(amount, currency.upper())
 
 
 def _path(text: str) -> Path | None:
@@ -176,7 +198,7 @@ def parse(name: str, value: object) -> Any:
     """
     setting = SETTINGS.get(name)
     if setting is None:
-        raise UnknownName("setting", name, nearest=[each for each in SETTINGS if name.lower() in each])
+        raise UnknownName("setting", name, nearest=nearest(name, SETTINGS))
     text = "" if value is None else ("on" if value else "off") if isinstance(value, bool) else str(value)
     try:
         return setting.parse(text)
