@@ -97,8 +97,8 @@ def _offers(model: Model, name: str, value: str) -> bool:
     """Whether the model still has the param with this choice: the guide may be older than the model."""
     for param in model.params:
         if param.id == name:
-            choices = choices_of(param.options, param.enum_values)
-            return not choices or value in [choice for choice, _ in choices]
+            choices = [str(choice).casefold() for choice, _ in choices_of(param.options, param.enum_values)]
+            return not choices or value in choices
     return False
 
 

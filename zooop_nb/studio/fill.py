@@ -5,7 +5,9 @@ server, whose message is shown as it is. API documentation: "Reading a model's p
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -130,6 +132,8 @@ def coerce(param: Param, value: object) -> Any:
         return _number(param, value)
     if param.type in _TEXT:
         text = str(value)
+        if any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise BadValue(f"{param.id} holds half a character, which cannot be sent.", value=param.id)
         limits = param.constraints if isinstance(param.constraints, dict) else {}
         longest = limits.get("maxLength", param.max_length)
         if isinstance(longest, int):
@@ -145,11 +149,11 @@ def _choice(param: Param, choices: list[tuple[Any, str]], value: object) -> Any:
     if isinstance(value, list | tuple):
         return [_choice(param, choices, each) for each in value]
     asked = str(value).strip().casefold()
-    if isinstance(value, bool):
-        asked = "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        asked = str(int(value))
     if param.type == "duration":
-        asked = asked.removesuffix("s")
-    for test in (lambda choice, _: str(choice).casefold(), lambda _, label: label.casefold()):
+        asked = asked.removesuffix("s").strip()
+    for test in (lambda choice, _: _spelt(choice), lambda _, label: label.casefold()):
         for choice, label in choices:
             if test(choice, label) == asked:
                 return choice
@@ -160,6 +164,11 @@ def _choice(param: Param, choices: list[tuple[Any, str]], value: object) -> Any:
         value=str(value),
         remedies=[remedy(Do.PICK_NEAREST, nearest=" or ".join(near))] if near else [],
     )
+
+
+def _spelt(choice: Any) -> str:
+    """A choice as it is compared: whole numbers without a fraction."""
+    return str(int(choice) if isinstance(choice, float) and choice.is_integer() else choice).casefold()
 
 
 def _boolean(param: Param, value: object) -> bool:
@@ -177,11 +186,13 @@ def _number(param: Param, value: object) -> int | float:
     text = str(value).strip().lower()
     if param.type == "duration":
         text = text.removesuffix("s").strip()
+    number: int | float
     try:
-        number = float(text)
+        # A whole number stays exact: a seed may have more digits than a float holds.
+        number = int(text) if text.removeprefix("-").isdecimal() else float(text)
     except ValueError:
         raise BadValue(f"{param.id} is a number, not “{value}”.", value=str(value)) from None
-    if number != number or number in (float("inf"), float("-inf")):
+    if isinstance(number, float) and not math.isfinite(number):
         raise BadValue(f"{param.id} is a finite number, not “{value}”.", value=str(value))
     limits = param.constraints if isinstance(param.constraints, dict) else {}
     lowest, highest = limits.get("min", param.min), limits.get("max", param.max)
@@ -191,17 +202,31 @@ def _number(param: Param, value: object) -> int | float:
         span = f"{lowest} to {highest}" if None not in (lowest, highest) else f"{lowest} or more"
         span = f"up to {highest}" if lowest is None else span
         raise BadValue(f"{param.id} takes {span}, not {value}.", value=str(value))
-    return int(number) if number.is_integer() else number
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _as_default(param: Param, value: object) -> Any:
     """A value of a type that is not known: JSON where it reads as such, unless the default is text."""
-    if not isinstance(value, str) or isinstance(param.default, str):
+    if not isinstance(value, str):
+        if _is_json(value):
+            return value
+        raise BadValue(f"{param.id} cannot take a {type(value).__name__}: it is no JSON.", value=str(value))
+    if isinstance(param.default, str):
         return value
     try:
-        return json.loads(value, parse_constant=lambda _: value)
+        read = json.loads(value)
     except ValueError:
         return value
+    return read if _is_json(read) else value
+
+
+def _is_json(value: object) -> bool:
+    """Whether a value can be sent; Python's reader takes NaN and 1e999, which JSON does not have."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_choice(param: Param, value: object) -> bool:
@@ -216,7 +241,7 @@ def _wanted(param: Param, kind: str, value: object) -> Wanted:
     several = param.type.endswith("_urls")
     values: tuple[object, ...]
     if isinstance(value, str) and several:
-        values = tuple(part.strip() for part in value.split(",") if part.strip())
+        values = tuple(_listed(value))
     elif isinstance(value, list | tuple):
         values = tuple(value)
     else:
@@ -228,6 +253,16 @@ def _wanted(param: Param, kind: str, value: object) -> Wanted:
     if isinstance(most, int) and len(values) > most:
         raise BadValue(f"{param.id} takes up to {most}, not {len(values)}.", value=str(len(values)))
     return Wanted(kind, several, values)
+
+
+def _listed(text: str) -> Iterator[str]:
+    """Paths and URLs in a text, with commas between them. A URL may hold commas itself, as those of
+    ZOOOP's pictures do (`format=png,quality=95`): one ends before a space or another URL."""
+    for piece in re.split(r",\s+|,(?=https?://)", text, flags=re.IGNORECASE):
+        whole = piece.lower().lstrip().startswith(("http://", "https://"))
+        for part in [piece] if whole else piece.split(","):
+            if part.strip():
+                yield part.strip()
 
 
 def _complete(
@@ -246,7 +281,12 @@ def _complete(
         elif param.required or param is prompt:
             missing.append(param)
     blank = [
-        param for param in schema if param.type in _TEXT and params.get(param.id) == "" and param.required
+        param
+        for param in schema
+        if param.type in _TEXT
+        and isinstance(text := params.get(param.id), str)
+        and not text.strip()
+        and (param.required or param is prompt)
     ]
     if missing or blank:
         what = ", ".join(_hint(param) for param in [*missing, *blank])
