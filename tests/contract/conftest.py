@@ -1,0 +1,197 @@
+"""A real sandbox over a real socket, for the client and the studio, with its books and faults at hand.
+
+Nothing is patched: waits between attempts are none by stamina's own testing mode, which leaves the rule of
+what is sent again as it is. Each test starts at the world's beginning and in a home of its own.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import stamina
+from PIL import Image
+
+from zooop_nb import settings as settings_
+from zooop_nb.sandbox.process import SandboxProcess
+from zooop_nb.settings import Settings
+from zooop_nb.studio import face
+from zooop_nb.studio.order import Origin
+from zooop_nb.studio.plan import Ask
+from zooop_nb.studio.studio import Studio
+
+MAIN, TEAM, OTHER = "zpk_test_main", "zpk_test_team", "zpk_test_other"
+WORLD: dict[str, Any] = {
+    "users": [{"id": "u1", "balance": 1000}, {"id": "u2", "banned": True}],
+    "teams": [{"id": "t1", "balance": 5000}],
+    "tokens": [
+        {"token": MAIN, "user": "u1", "label": "laptop", "project": {"id": "p1", "name": "Demo"}},
+        {"token": OTHER, "user": "u1", "label": "phone"},
+        {"token": TEAM, "kind": "team", "team": "t1", "label": "shared"},
+        {"token": "zpk_test_nearcap", "dailyCap": 10, "spentToday": 8},
+        {"token": "zpk_test_capped", "dailyCap": 10, "spentToday": 10},
+        {"token": "zpk_test_poor", "balance": 1},
+        {"token": "zpk_test_arrears", "arrears": True},
+        {"token": "zpk_test_banned", "user": "u2"},
+        {"token": "zpk_test_revoked", "revoked": True},
+        {"token": "zpk_test_unbound", "project": {"id": "gone", "name": "Gone", "bound": False}},
+    ],
+    "failingModels": ["Ideogram V3"],
+    "noProviderModels": ["Wan 2.6 Image"],
+    "disabledModels": ["Imagen 4"],
+    "hiddenModels": ["Old Model"],
+}
+CHEAP = "Z-Image Turbo"
+"""1 credit a picture."""
+
+
+class Books:
+    """What the server knows: the truth about money."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def whole(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self._http.get("/_sandbox/books").json()
+        return answer
+
+    @property
+    def tasks(self) -> list[dict[str, Any]]:
+        tasks: list[dict[str, Any]] = self.whole()["tasks"]
+        return tasks
+
+    @property
+    def charges(self) -> list[dict[str, Any]]:
+        charges: list[dict[str, Any]] = self.whole()["charges"]
+        return charges
+
+    @property
+    def uploads(self) -> list[dict[str, Any]]:
+        uploads: list[dict[str, Any]] = self.whole()["uploads"]
+        return uploads
+
+    def spent(self) -> int:
+        """What left all wallets, refunds taken off."""
+        return sum(charge["credits"] for charge in self.charges)
+
+
+class ScriptedFace:
+    """A front end whose cell the test writes and whose answers it gives."""
+
+    def __init__(self) -> None:
+        self.here = Origin()
+        self.answer: bool | None = None
+        self.questions: list[str] = []
+
+    def origin(self) -> Origin:
+        return self.here
+
+    def ask(self, question: str) -> bool | None:
+        self.questions.append(question)
+        return self.answer
+
+    def run_cell(self, cell: str, run: str, notebook: str | None = "a.ipynb") -> None:
+        """From now on orders are written in this cell, by this run of it."""
+        self.here = Origin(notebook=notebook, cell=cell, run=run)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[SandboxProcess]:
+    with SandboxProcess.start(world=WORLD, speed=0, control=True) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def control(sandbox: SandboxProcess) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=sandbox.url, timeout=30, trust_env=False) as http:
+        yield http
+
+
+@pytest.fixture
+def reset(control: httpx.Client) -> None:
+    """The sandbox at its world's beginning, without faults."""
+    assert control.post("/_sandbox/reset").status_code == 200
+
+
+@pytest.fixture
+def books(control: httpx.Client, reset: None) -> Books:
+    return Books(control)
+
+
+@pytest.fixture
+def faults(control: httpx.Client, reset: None) -> Callable[..., None]:
+    """`faults({"path": ..., "do": ...}, ...)`: the sandbox goes wrong as told from now on."""
+
+    def set_faults(*these: dict[str, Any]) -> None:
+        answer = control.post("/_sandbox/faults", json=list(these))
+        assert answer.status_code == 200, answer.text
+
+    return set_faults
+
+
+@pytest.fixture(autouse=True)
+def no_waits() -> Iterator[None]:
+    """The attempts are as many as ever; there is no wait between them."""
+    with stamina.set_testing(True, attempts=3, cap=True):
+        yield
+
+
+@pytest.fixture
+def settings_of(sandbox: SandboxProcess, clean_settings: Path) -> Callable[..., Settings]:
+    """Settings for the sandbox, in this test's home unless another is named."""
+
+    def settings(token: str = MAIN, **call: object) -> Settings:
+        call = {"host": sandbox.url, "home": clean_settings, **call}
+        return settings_.load(call=call, token=token, environ={})
+
+    return settings
+
+
+@pytest.fixture
+def studio_of(settings_of: Callable[..., Settings], reset: None) -> Iterator[Callable[..., Studio]]:
+    """`studio_of(token, **settings)`: studios that end with the test."""
+    made: list[Studio] = []
+
+    def studio(token: str = MAIN, **call: object) -> Studio:
+        made.append(Studio(settings=settings_of(token, **call)))
+        return made[-1]
+
+    yield studio
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def studio(studio_of: Callable[..., Studio]) -> Studio:
+    return studio_of()
+
+
+@pytest.fixture
+def front() -> Iterator[ScriptedFace]:
+    """Stands in front of the studio until the test's end."""
+    scripted = ScriptedFace()
+    before = face.use(scripted)
+    yield scripted
+    face.use(before)
+
+
+@pytest.fixture(scope="session")
+def png() -> bytes:
+    out = io.BytesIO()
+    Image.linear_gradient("L").resize((64, 48)).convert("RGB").save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def picture(tmp_path: Path, png: bytes) -> Path:
+    path = tmp_path / "red, panda.png"
+    path.write_bytes(png)
+    return path
+
+
+def cheap(words: str = "a red panda", **given: Any) -> Ask:
+    """A picture for 1 credit, to be prepared."""
+    params = {"aspect_ratio": "1:1", **given.pop("params", {})}
+    return Ask("image", words, params=params, model=CHEAP, **given)
