@@ -34,9 +34,8 @@ class ZooopMagics(Magics):
             _show_short(error)
             raise
         except KeyboardInterrupt as interrupt:
-            if str(interrupt):
-                text = str(interrupt)
-                interrupt._render_traceback_ = lambda: [text]  # type: ignore[attr-defined]
+            text = str(interrupt) or "Stopped. This line has submitted nothing, and pays nothing."
+            interrupt._render_traceback_ = lambda: [text]  # type: ignore[attr-defined]
             raise
 
     zooop.__doc__ = verbs.overview()

@@ -27,9 +27,11 @@ def make(
     studio = session.studio()
     asks = [ask_for(studio, command, namespace)]
     prepared = studio.prepare(asks, **money_of(command.options))
-    announce(prepared)
-    studio.confirm(prepared)
-    tasks = studio.place(prepared).accepted()
+    with studio.unless_placed(prepared):
+        announce(prepared)
+        studio.confirm(prepared)
+        tasks = studio.place(prepared)
+    tasks.accepted()
     if command.options.background:
         return _in_background(tasks)
     return wait(tasks, silent=command.silent, placed=placed)
@@ -128,6 +130,9 @@ def _watched(tasks: "Tasks") -> "Tasks":
     try:
         for moments in tasks.moments():
             line.update(moments)
+    except KeyboardInterrupt:
+        # It may have come while the line was drawn.
+        raise tasks.interrupted() from None
     finally:
         line.done()
     return tasks

@@ -60,7 +60,9 @@ class Carrier:
         except BaseException as error:
             if not self._ledger.get(entry.order_id).ended:
                 self._ledger.abandon(entry.order_id, error.message if isinstance(error, ZooopError) else None)
-            if not submitted.done() and not isinstance(error, asyncio.CancelledError):
+            if isinstance(error, asyncio.CancelledError):
+                submitted.cancel()
+            elif not submitted.done():
                 submitted.set_exception(error)
             raise
         finally:

@@ -4,8 +4,9 @@ import asyncio
 import getpass
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, overload
@@ -344,24 +345,46 @@ class Studio:
         limit = self.settings.budget
         spent = 0 if limit is None else self.ledger.spent(since=self._since, mode=self.backend.mode)
         self._budget.reserve(prepared.total, limit=limit, spent=spent)
+        reserved = prepared.total
         known: dict[str, Any] = {}
         if self._me is not None:
             me = self._me
             known = {"key_label": me.key.label, "project": me.project.name, "wallet": me.wallet}
-        tasks = []
-        for plan in prepared.plans:
-            tasks += [self._carry(entry) for entry in plan.attached]
-            for entry in plan.entries:
-                self.ledger.intend(entry.order_id, **known)
-                task = self._carry(self.ledger.get(entry.order_id))
-                task.when_done(partial(self._budget.settle, entry.quoted or 0))
-                tasks.append(task)
+        tasks: list[Task] = []
+        try:
+            for plan in prepared.plans:
+                for entry in plan.attached:
+                    tasks.append(self._carry(entry))
+                for entry in plan.entries:
+                    self.ledger.intend(entry.order_id, **known)
+                    tasks.append(self._carry(self.ledger.get(entry.order_id)))
+                    tasks[-1].when_done(partial(self._budget.settle, entry.quoted or 0))
+                    reserved -= entry.quoted or 0
+        except BaseException as error:
+            self._budget.settle(reserved)
+            stopped = Tasks(tasks).interrupted()
+            if tasks and isinstance(error, KeyboardInterrupt):
+                raise stopped from None
+            raise
         return Tasks(tasks)
+
+    @contextmanager
+    def unless_placed(self, prepared: Prepared) -> Iterator[None]:
+        """Around all that stands between `prepare` and the end of `place`: where it breaks off, nobody
+        follows these orders any more, and the next run of the cell can attach to what may be paid."""
+        try:
+            yield
+        except BaseException:
+            for entry in (each for plan in prepared.plans for each in (*plan.attached, *plan.entries)):
+                if self.ledger.get(entry.order_id).follower is not None:
+                    self.ledger.abandon(entry.order_id)
+            raise
 
     def _start(self, asks: Sequence[Ask], *, variants: bool, **ours: Any) -> Tasks:
         prepared = self.prepare(asks, variants=variants, **ours)
-        self.confirm(prepared)
-        tasks = self.place(prepared)
+        with self.unless_placed(prepared):
+            self.confirm(prepared)
+            tasks = self.place(prepared)
         tasks.accepted()
         return tasks
 

@@ -80,6 +80,8 @@ class Task:
         """Block until the API has accepted the order; raises what it refused with."""
         try:
             self._submitted.result()
+        except CancelledError:
+            raise self._let_go() from None
         except BaseException as error:
             self._stop(error)
             raise
@@ -98,12 +100,7 @@ class Task:
         try:
             return result_of(self._future.result(timeout))
         except CancelledError:
-            raise PaidTaskError(
-                "The task is not followed any more.",
-                order_id=self.order_id,
-                task_id=self.task_id,
-                remedies=[remedy(Do.FOLLOW_AGAIN, order=self.order_id)],
-            ) from None
+            raise self._let_go() from None
         except TimeoutError:
             raise
         except BaseException as error:
@@ -128,6 +125,14 @@ class Task:
     def __await__(self) -> Generator[Any, None, Result]:
         entry = yield from asyncio.wrap_future(self._future).__await__()
         return checked(result_of(entry))
+
+    def _let_go(self) -> PaidTaskError:
+        return PaidTaskError(
+            "The task is not followed any more.",
+            order_id=self.order_id,
+            task_id=self.task_id,
+            remedies=[remedy(Do.FOLLOW_AGAIN, order=self.order_id)],
+        )
 
     def _stop(self, error: BaseException) -> None:
         if isinstance(error, Exception):
@@ -167,7 +172,7 @@ class Tasks(Sequence[Task]):
                 changed.wait(every)
                 changed.clear()
         except KeyboardInterrupt:
-            raise self._stopped() from None
+            raise self.interrupted() from None
 
     def result(self) -> Gallery:
         """Block until all have ended. A task that failed stands in the gallery with its error; where all
@@ -175,7 +180,7 @@ class Tasks(Sequence[Task]):
         try:
             results = [task.settled() for task in self._tasks]
         except KeyboardInterrupt:
-            raise self._stopped() from None
+            raise self.interrupted() from None
         return self._gathered(results)
 
     def accepted(self) -> "Tasks":
@@ -189,13 +194,18 @@ class Tasks(Sequence[Task]):
                     if len(self._tasks) == 1:
                         raise
         except KeyboardInterrupt:
-            raise self._stopped() from None
+            raise self.interrupted() from None
         return self
 
     def stop_waiting(self) -> None:
         """Follow none of them any longer."""
         for task in self._tasks:
             task.stop_waiting()
+
+    def interrupted(self) -> WaitingStopped:
+        """Follow none of them any longer; the interrupt to raise."""
+        self.stop_waiting()
+        return WaitingStopped([task.order_id for task in self._tasks])
 
     def __await__(self) -> Generator[Any, None, Gallery]:
         async def every() -> Gallery:
@@ -210,10 +220,6 @@ class Tasks(Sequence[Task]):
             # The first one's own error tells more than the ledger's line about it.
             self._tasks[0].result()
         return Gallery(tuple(results))
-
-    def _stopped(self) -> WaitingStopped:
-        self.stop_waiting()
-        return WaitingStopped([task.order_id for task in self._tasks])
 
 
 def checked(result: Result) -> Result:

@@ -1,0 +1,68 @@
+"""Real kernels over ZMQ, on a real sandbox."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.driver import Kernel, older_ipykernel
+from tests.kernel.town import TOKEN, Town
+
+
+@pytest.fixture(scope="session")
+def ipykernel_6() -> Path:
+    """A folder with ipykernel 6. Where it cannot be installed the test is skipped, or in CI fails."""
+    try:
+        return older_ipykernel()
+    except subprocess.CalledProcessError as error:
+        text = f"ipykernel 6 cannot be installed: {error.stderr.strip()}"
+        if os.environ.get("CI"):
+            pytest.fail(text)
+        pytest.skip(text)
+
+
+@pytest.fixture(scope="module", params=["7", "6"], ids=["ipykernel7", "ipykernel6"])
+def ipykernel(request: pytest.FixtureRequest) -> Path | None:
+    """Both lines of ipykernel: the installed one, and the folder of the older."""
+    if request.param == "7":
+        return None
+    folder: Path = request.getfixturevalue("ipykernel_6")
+    return folder
+
+
+def environment(url: str, home: Path) -> dict[str, str]:
+    """What a kernel is told."""
+    return {"ZOOOP_API_HOST": url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(home)}
+
+
+@pytest.fixture(scope="module")
+def quick_town() -> Iterator[Town]:
+    """A sandbox in which everything is made at once."""
+    with Town(speed=0) as town:
+        yield town
+
+
+@pytest.fixture(scope="module")
+def slow_town() -> Iterator[Town]:
+    """A sandbox in which nothing ends before its clock is moved on."""
+    with Town(speed=0.01) as town:
+        yield town
+
+
+@pytest.fixture(scope="module")
+def start_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Kernel]]:
+    """`start_kernel(url, ipykernel=None, home=None)`: a kernel with the extension loaded, on the API at a
+    URL, with a home of its own unless it is given one."""
+    started: list[Kernel] = []
+
+    def start(url: str, ipykernel: Path | None = None, home: Path | None = None) -> Kernel:
+        kernel = Kernel(environment(url, home or tmp_path_factory.mktemp("home")), ipykernel)
+        started.append(kernel)
+        kernel.ok("%load_ext zooop_nb")
+        return kernel
+
+    yield start
+    for kernel in started:
+        kernel.close()

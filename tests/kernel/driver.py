@@ -1,0 +1,205 @@
+"""A real kernel in a process of its own, spoken to over ZMQ as a front end does.
+
+It imports nothing of pytest, so that scripts can use it too.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import zmq
+from filelock import FileLock
+from jupyter_client.manager import KernelManager
+
+PATIENCE = 60.0
+"""Seconds until a cell that does not end fails its test."""
+
+Message = dict[str, Any]
+
+
+class Cell:
+    """One execution: its reply, and what it showed."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        """From iopub, in order."""
+        self.questions: list[str] = []
+        self.reply: Message | None = None
+        self.idle = False
+
+    def of(self, *kinds: str) -> list[Message]:
+        """The contents of the messages of these types."""
+        return [each["content"] for each in self.messages if each["msg_type"] in kinds]
+
+    @property
+    def done(self) -> bool:
+        return self.reply is not None and self.idle
+
+    @property
+    def status(self) -> str:
+        """`ok`, `error` or `aborted`."""
+        assert self.reply is not None
+        return str(self.reply["content"]["status"])
+
+    @property
+    def text(self) -> str:
+        """What was printed."""
+        return "".join(each["text"] for each in self.of("stream"))
+
+    @property
+    def result(self) -> Mapping[str, str]:
+        """The MIME bundle of `Out[]`; empty where there is none."""
+        found = self.of("execute_result")
+        return found[0]["data"] if found else {}
+
+    @property
+    def error(self) -> Message:
+        """`ename`, `evalue` and `traceback`, without colours."""
+        (found,) = self.of("error")
+        return {**found, "traceback": [re.sub(r"\x1b\[[\d;]*m", "", line) for line in found["traceback"]]}
+
+    @property
+    def shown(self) -> list[Message]:
+        """What `display` showed and did not update afterwards: pictures, and not the line of progress."""
+        followed = {_display_id(each) for each in self.of("update_display_data")}
+        return [each for each in self.of("display_data") if _display_id(each) not in followed | {None}] + [
+            each for each in self.of("display_data") if _display_id(each) is None
+        ]
+
+    @property
+    def everything(self) -> str:
+        """All that a saved notebook would hold of it, as one text."""
+        return repr([each["content"] for each in self.messages])
+
+
+class Kernel:
+    """A kernel and its client. `env` is added to this process's environment; modules in `path` come first."""
+
+    def __init__(self, env: Mapping[str, str], path: Path | None = None) -> None:
+        self.manager = KernelManager()
+        whole = {**os.environ, **env}
+        if path is not None:
+            whole["PYTHONPATH"] = str(path)
+        # The history is a file that all kernels would share.
+        self.manager.start_kernel(env=whole, extra_arguments=["--HistoryManager.enabled=False"])
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=PATIENCE)
+        self.cells: dict[str, Cell] = {}
+
+    def __enter__(self) -> "Kernel":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, however it is."""
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+    @property
+    def pid(self) -> int:
+        pid: int = self.manager.provisioner.pid
+        return pid
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is dead."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.manager.provisioner.process.wait(PATIENCE)
+
+    def interrupt(self) -> None:
+        """As the stop button does."""
+        self.manager.interrupt_kernel()
+
+    def send(self, code: str, *, answers: bool = False, stop_on_error: bool = True) -> Cell:
+        """Queue a cell and return at once. `answers`: this front end takes input."""
+        msg_id = self.client.execute(code, allow_stdin=answers, stop_on_error=stop_on_error)
+        cell = self.cells[msg_id] = Cell()
+        return cell
+
+    def run(self, code: str, *, answer: str | None = None) -> Cell:
+        """Run a cell to its end. `answer` is what its question gets."""
+        cell = self.send(code, answers=answer is not None)
+        if answer is not None:
+            self.wait(lambda: bool(cell.questions) or cell.done)
+            if cell.questions:
+                self.client.input(answer)
+        return self.finish(cell)
+
+    def ok(self, code: str) -> Cell:
+        """Run a cell that must succeed."""
+        cell = self.run(code)
+        assert cell.status == "ok", cell.error
+        return cell
+
+    def value(self, expression: str) -> Any:
+        """The value of an expression in the kernel, by its repr."""
+        from ast import literal_eval
+
+        return literal_eval(self.ok(expression).result["text/plain"])
+
+    def finish(self, cell: Cell) -> Cell:
+        """Wait for a cell's end."""
+        self.wait(lambda: cell.done)
+        return cell
+
+    def wait(self, until: Callable[[], bool]) -> None:
+        """Take what the kernel sends until that is so."""
+        channels = {
+            channel.socket: channel
+            for channel in (self.client.iopub_channel, self.client.shell_channel, self.client.stdin_channel)
+        }
+        poller = zmq.Poller()
+        for socket in channels:
+            poller.register(socket, zmq.POLLIN)
+        deadline = time.monotonic() + PATIENCE
+        while not until():
+            left = deadline - time.monotonic()
+            assert left > 0, (
+                f"nothing ended; shown so far: {[cell.everything for cell in self.cells.values()][-1:]}"
+            )
+            for socket, _ in poller.poll(min(left, 0.1) * 1000):
+                self._take(channels[socket].get_msg(timeout=0))
+
+    def _take(self, message: Message) -> None:
+        cell = self.cells.get(message["parent_header"].get("msg_id", ""))
+        if cell is None:
+            return
+        match message["msg_type"]:
+            case "execute_reply":
+                cell.reply = message
+            case "input_request":
+                cell.questions.append(message["content"]["prompt"])
+            case "status":
+                cell.idle = cell.idle or message["content"]["execution_state"] == "idle"
+            case _:
+                cell.messages.append(message)
+
+
+def _display_id(content: Message) -> str | None:
+    found: str | None = content.get("transient", {}).get("display_id")
+    return found
+
+
+def older_ipykernel() -> Path:
+    """A folder with ipykernel 6 alone, to put before the installed one; made when it is first asked for.
+
+    Raises `CalledProcessError` where the package index cannot be reached.
+    """
+    folder = Path(sys.prefix, "ipykernel-6")
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "ipykernel").is_dir():
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            alone = ["--no-deps", "--target", folder, "ipykernel>=6.31,<7"]
+            subprocess.run([*pip, *alone], check=True, capture_output=True, text=True)
+    return folder

@@ -1,0 +1,122 @@
+"""A door between a kernel and the sandbox: it holds a request or an answer at the byte that a test names.
+
+While it holds, the test looks at both sides, kills what it likes, and lets go on or not.
+"""
+
+import re
+import select
+import socket
+import threading
+from types import TracebackType
+from typing import Literal
+from urllib.parse import urlsplit
+
+
+class Hold:
+    """One request, or the answer to it, that is held once.
+
+    `request` is a regular expression over `METHOD /path`. Of a request nothing passes; of an answer the
+    first `passes` bytes do, its head among them.
+    """
+
+    def __init__(self, request: str, side: Literal["request", "answer"], passes: int = 0) -> None:
+        self.request = re.compile(request)
+        self.side = side
+        self.passes = passes
+        self.reached = threading.Event()
+        """Set once something is held; for an answer, the server has acted by then."""
+        self.opened = threading.Event()
+        """Set it, and what is held passes."""
+        self.passed = threading.Event()
+        """Set once the held answer has gone through."""
+        self._taken = threading.Lock()
+
+    def takes(self, request: bytes) -> bool:
+        """Whether this request is the one."""
+        line = request.partition(b"\r\n")[0].decode("latin-1")
+        return self.request.match(line) is not None and self._taken.acquire(blocking=False)
+
+
+class Gate:
+    """Listens on a port of its own and passes everything to the sandbox and back, but for the `Hold`s.
+
+    A client of one request at a time for each connection, as HTTP/1.1 clients without pipelining are.
+    """
+
+    def __init__(self, target: str) -> None:
+        parts = urlsplit(target)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        self._target = parts.hostname, parts.port
+        self._holds: list[Hold] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def __enter__(self) -> "Gate":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.close()
+
+    def hold(self, request: str, side: Literal["request", "answer"], passes: int = 0) -> Hold:
+        """Hold the next such request, or the answer to it."""
+        hold = Hold(request, side, passes)
+        self._holds.append(hold)
+        return hold
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                # The listener was closed.
+                return
+            threading.Thread(target=self._connection, args=(client,), daemon=True).start()
+
+    def _connection(self, client: socket.socket) -> None:
+        with client, socket.create_connection(self._target) as server:
+            hold: Hold | None = None
+            between = True
+            count = 0
+            while True:
+                for ready in select.select([client, server], [], [])[0]:
+                    try:
+                        data = ready.recv(65536)
+                    except ConnectionError:
+                        return
+                    if not data:
+                        return
+                    if ready is client:
+                        if between:
+                            between, count = False, 0
+                            hold = next((each for each in self._holds if each.takes(data)), None)
+                            if hold and hold.side == "request" and not _wait(hold, client):
+                                return
+                        server.sendall(data)
+                        continue
+                    between = True
+                    if hold and hold.side == "answer" and count + len(data) > hold.passes:
+                        passes = max(hold.passes - count, 0)
+                        client.sendall(data[:passes])
+                        count, data = count + passes, data[passes:]
+                        if not _wait(hold, client):
+                            return
+                    count += len(data)
+                    try:
+                        client.sendall(data)
+                    except ConnectionError:
+                        return
+                    if hold:
+                        hold.passed.set()
+
+
+def _wait(hold: Hold, client: socket.socket) -> bool:
+    """Until it may pass; false where the client has gone."""
+    hold.reached.set()
+    while not hold.opened.wait(0.02):
+        if select.select([client], [], [], 0)[0] and not client.recv(1, socket.MSG_PEEK):
+            return False
+    return True
