@@ -60,12 +60,17 @@ def test_stops_when_its_stdin_closes() -> None:
     assert process.wait(timeout=20) == 0
 
 
-def test_takes_its_media_off_the_disk_when_it_ends(tmp_path: Path) -> None:
+def test_takes_all_its_files_off_the_disk_even_where_its_end_cuts_a_clip_short(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True, env=environment)
     said = ready(process)
     assert list(tmp_path.glob("zooop-sandbox-*"))
-    httpx.get(f"{said['url']}/llms.txt")
+    with httpx.Client(base_url=said["url"], headers={"authorization": f"Bearer {said['token']}"}) as client:
+        models = client.get("/v1/models", params={"type": "video", "subtype": "text-ref"}).json()["models"]
+        body = {"interfaceId": models[0]["id"], "versionId": "standard", "params": {"prompt": "a red panda"}}
+        task_id = client.post("/v1/tasks", json=body).json()["taskId"]
+        while client.get(f"/v1/tasks/{task_id}").json()["status"] != "running":
+            time.sleep(0.01)
     process.terminate()
     assert process.wait(timeout=20) == 0
     assert not list(tmp_path.iterdir())

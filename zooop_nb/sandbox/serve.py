@@ -1,7 +1,9 @@
 """The sandbox as a process: a socket, uvicorn, one line when it is ready, and a clean end."""
 
 import asyncio
+import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -23,6 +25,10 @@ from zooop_nb.sandbox.faults import HANG_UP
 from zooop_nb.sandbox.state import Sandbox
 from zooop_nb.sandbox.world import load_world
 
+logger = logging.getLogger(__name__)
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class ListenError(OSError):
     """The address cannot be listened on."""
@@ -42,9 +48,14 @@ def serve(
     catalogue = load()
     world = load_world(world_file, token, known_models=_names(catalogue))
     listener = _listen(host, port)
-    folder = Path(tempfile.mkdtemp(prefix="zooop-sandbox-"))
+    # uvicorn raises the signal that stopped it once more when it is done: both then end up in one place.
+    for number in _SIGNALS:
+        signal.signal(number, signal.default_int_handler)
     # Rendering is mostly inside libraries that let other threads run; one worker a core keeps the loop free.
     pool = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="render")
+    folder = Path(tempfile.mkdtemp(prefix="zooop-sandbox-"))
+    # Renderers' own temporary files lie in it too, and go with it even where the end cuts a renderer short.
+    tempfile.tempdir = str(folder)
     try:
         sandbox = Sandbox(world, catalogue, pool, folder, speed=speed)
         config = uvicorn.Config(
@@ -60,15 +71,16 @@ def serve(
             timeout_keep_alive=60,
         )
         server = _Server(config, {"url": _url(listener), "token": world.first_token})
-        # uvicorn raises the signal that stopped it once more when it is done, for handlers like these.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _ignore)
         if until_eof:
             threading.Thread(target=_stop_at_eof, args=(server,), daemon=True).start()
         asyncio.run(server.serve(sockets=[listener]))
+    except KeyboardInterrupt:
+        logger.debug("stopped by a signal")
     finally:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         pool.shutdown(wait=False, cancel_futures=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
 
 class _Protocol(H11Protocol):
@@ -121,8 +133,12 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _ignore(_: int, __: object) -> None:
-    """The signal has done its work."""
+def _remove(folder: Path) -> None:
+    """Take the media off the disk. Renderers may still be writing: under its new name they do not find it."""
+    gone = folder.with_name(f"{folder.name}-gone")
+    with contextlib.suppress(OSError):
+        folder = folder.rename(gone)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stop_at_eof(server: uvicorn.Server) -> None:
