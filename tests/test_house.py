@@ -1,10 +1,14 @@
 """The repository's own rules: what may stand where, and what must not stand anywhere."""
 
+import ast
+import importlib.metadata
+import itertools
 import json
 import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -86,7 +90,7 @@ def test_no_file_holds_what_looks_like_a_live_token(tracked: list[Path]) -> None
 
 def test_no_file_names_a_folder_of_the_machine_it_was_written_on(tracked: list[Path]) -> None:
     # /home/me is nobody; a folder that every system has is no secret.
-    folder = re.compile(r"(?<![\w.~$}/-])/(?:work|home(?!/me\b)|root|Users|opt|mnt|srv)/[\w.-]+|\.\./shared\b")
+    folder = re.compile(r"(?<![\w.~$}/-])/(?:work|home(?!/me\b)|root|Users|opt|mnt|srv)/\w|\.\./shared\b")
     found = {str(path): match[0] for path, text in texts(tracked).items() if (match := folder.search(text))}
     assert found == {}
 
@@ -124,6 +128,36 @@ def test_every_dependency_says_why_it_is_there(root: Path) -> None:
     assert len(blocks) == 3
     silent = [line for block in blocks for line in block.splitlines() if "#" not in line]
     assert silent == []
+
+
+def test_what_the_package_imports_is_what_it_declares(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {
+        canonical(re.match(r"[\w.-]+", each)[0])  # type: ignore[index]
+        for each in itertools.chain(project["dependencies"], *project["optional-dependencies"].values())
+    }
+    owners = importlib.metadata.packages_distributions()
+    undeclared = {}
+    for path in (root / "zooop_nb").rglob("*.py"):
+        for name in imported(ast.parse(path.read_text("utf-8"))) - sys.stdlib_module_names - {"zooop_nb"}:
+            if not declared & {canonical(each) for each in owners.get(name, [name])}:
+                undeclared[name] = str(path.relative_to(root))
+    # Parts of IPython and ipywidgets' own stack: whoever has those has these, in the version that fits.
+    assert undeclared.keys() - {"traitlets", "nbformat"} == set()
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported(tree: ast.AST) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {each.name.split(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
 
 
 @pytest.mark.parametrize("first", ["import zooop_nb", "shell.run_line_magic('load_ext', 'zooop_nb')"])
