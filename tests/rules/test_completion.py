@@ -107,6 +107,11 @@ class World:
     def unfinished(self) -> Sequence[Entry]:
         return self.open
 
+    def paths(self, begun: str) -> Sequence[str]:
+        """What lies in a folder of the tests' imagination."""
+        folder = {"": ["a.png", "my pics/"], "my pics/": ["my pics/b c.png"], "./": ["./voice.wav"]}
+        return [each for each in folder.get(begun[: begun.rfind("/") + 1], []) if each.startswith(begun)]
+
 
 def at(
     line: str, *, cell: bool = False, known: World | None = None, **namespace: object
@@ -319,10 +324,23 @@ def test_a_choice_says_what_it_is_called() -> None:
     assert [each.label for each in at("speech voice=|")[0].candidates] == ["Rachel", "Liam"]
 
 
-def test_a_param_that_takes_media_leaves_file_names_to_ipython() -> None:
-    assert at("image image_urls=./|")[0].leave == "files"
-    assert at("speech voice=|")[0].leave == "files"
-    assert at("image quality=|")[0].leave == "nothing"
+@pytest.mark.parametrize(
+    ("line", "becomes"),
+    [
+        ("image image_urls=|", ["image image_urls=a.png", 'image image_urls="my pics/']),
+        ("image image_urls=a|", ["image image_urls=a.png"]),
+        ("image image_urls=a.png,a|", ["image image_urls=a.png,a.png"]),
+        ("image image_urls='my|", ["image image_urls='my pics/"]),
+        ('image image_urls="my pics/|', ['image image_urls="my pics/b c.png"']),
+        ("speech voice=./v|", ["speech voice=./voice.wav"]),
+    ],
+)
+def test_a_param_that_takes_media_offers_paths(line: str, becomes: list[str]) -> None:
+    assert lines(line) == becomes
+
+
+def test_listed_voices_come_without_the_folder() -> None:
+    assert texts("speech voice=|") == ["v-81", "v-82"]
 
 
 def test_tools_and_templates_are_offered_by_slug_and_then_their_params() -> None:
@@ -391,7 +409,7 @@ def test_a_doubled_brace_is_text() -> None:
 
 @pytest.mark.parametrize("line", ["image a {hero.cr|", "image a {hero[|"])
 def test_attributes_and_indexes_are_left_to_ipython(line: str) -> None:
-    assert at(line, hero=1)[0].leave == "all"
+    assert at(line, hero=1)[0].python
 
 
 # Any line.

@@ -3,9 +3,11 @@
 Imported at the first TAB, not when the extension is loaded.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult
 
@@ -103,6 +105,22 @@ class SessionKnown:
         except ZooopError:
             return ()
 
+    def paths(self, begun: str) -> Sequence[str]:
+        """See `Known`. Hidden files only where a dot asks for them."""
+        cut = max(begun.rfind("/"), begun.rfind(os.sep)) + 1
+        folder, name = begun[:cut], begun[cut:]
+        try:
+            with os.scandir(Path(folder or ".").expanduser()) as found:
+                names = sorted(
+                    f"{each.name}/" if each.is_dir() else each.name
+                    for each in found
+                    if each.name.startswith(name) and (name or not each.name.startswith("."))
+                )
+        except (OSError, RuntimeError, ValueError):
+            # No such folder, no such user's home, or a name that no folder can have.
+            return ()
+        return [folder + each for each in names]
+
     def _studio(self) -> "Studio | None":
         """The studio, where there is one and its ledger has begun: TAB begins neither."""
         studio = self._session.known_studio()
@@ -136,10 +154,6 @@ class _NothingElse(Sequence[SimpleCompletion]):
         raise IndexError(place)
 
 
-FILES: Final = "IPCompleter.file_matcher"
-"""IPython's own completion of file names."""
-
-
 def answer(context: CompletionContext, session: Session) -> SimpleMatcherResult:
     """What `complete` finds under the cursor of a cell, as IPython takes it from a matcher."""
     shell, column = session.shell, context.cursor_position
@@ -160,7 +174,7 @@ def answer(context: CompletionContext, session: Session) -> SimpleMatcherResult:
         found = complete_expression(place.text, cursor, namespace) or Completion(cursor)
     else:
         found = complete(place.text, cursor, place.form == "cell", SessionKnown(session), namespace)
-    if found.leave == "all":
+    if found.python:
         return {"completions": [], "suppress": False}
     return {
         "completions": [
@@ -169,6 +183,5 @@ def answer(context: CompletionContext, session: Session) -> SimpleMatcherResult:
         or _NothingElse(),
         "matched_fragment": place.text[found.start : cursor],
         "suppress": True,
-        "do_not_suppress": {FILES} if found.leave == "files" else set(),
         "ordered": True,
     }

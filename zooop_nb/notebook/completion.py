@@ -5,8 +5,7 @@ a name with spaces comes in quotes, and one that cannot be written where the cur
 
 Models, tools and templates are those that an earlier look at them left on disk. The network is never asked:
 TAB must answer at once, and with the server away too. On our lines IPython's own completions are kept out
-(`pandas` is no word of a prompt), but for file names where a param takes media, and for attributes inside
-braces.
+(`pandas` is no word of a prompt), but for attributes inside braces.
 
 Pure, but for `Known`, which reads. `completer` is IPython's side of it.
 """
@@ -29,8 +28,9 @@ if TYPE_CHECKING:
     from zooop_nb.ledger import Entry
 
 Kind = Literal[
-    "verb", "option", "model", "version", "param", "value", "tool", "template", "order", "setting", "variable"
-]
+    "verb", "option", "model", "version", "param", "value", "tool", "template", "order", "setting",
+    "variable", "path",
+]  # fmt: skip
 
 
 class Known(Protocol):
@@ -51,6 +51,9 @@ class Known(Protocol):
     def unfinished(self) -> "Sequence[Entry]":
         """The orders that `resume` would pick up."""
 
+    def paths(self, begun: str) -> Sequence[str]:
+        """The files and folders that a path may go on to; a folder ends in a slash."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -66,11 +69,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What fits at the cursor. `leave` says which of IPython's own completions fit there too."""
+    """What fits at the cursor; `python` tells that it is for IPython to say."""
 
     start: int
     candidates: tuple[Candidate, ...] = ()
-    leave: Literal["nothing", "files", "all"] = "nothing"
+    python: bool = False
 
 
 _EXPRESSION = re.compile(r"(?P<braces>\{+)[ \t]*(?P<name>(?:[^\W\d]\w*)?)(?P<more>[.\[][^{}\s]*)?\Z")
@@ -111,7 +114,7 @@ def complete_expression(line: str, cursor: int, namespace: Mapping[str, object])
     if found is None or len(found["braces"]) % 2 == 0:
         return None
     if found["more"]:
-        return Completion(cursor, leave="all")
+        return Completion(cursor, python=True)
     public = sorted(name for name in namespace if not name.startswith("_"))
     fitting = (Candidate(name, "variable") for name in public if name.startswith(found["name"]))
     return Completion(found.start("name"), tuple(fitting))
@@ -254,15 +257,22 @@ def _param_value(spot: _Spot) -> Completion:
     from zooop_nb.studio.fill import media_kind
 
     choices = choices_of(param.options, param.enum_values)
-    if not choices and media_kind(param) is not None:
-        return Completion(spot.cursor, leave="files")
     if not choices and param.type == "boolean":
         choices = [("true", ""), ("false", "")]
-    if not choices and param.default not in (None, ""):
-        choices = [(param.default, "default")]
-    # A voice may be a sample instead of one that is listed.
-    completion = _value(spot, [(_spelt(value), "value", label) for value, label in choices])
-    return replace(completion, leave="files") if media_kind(param) else completion
+    values: list[tuple[str, Kind, str]] = [(_spelt(value), "value", label) for value, label in choices]
+    typed = (spot.current.value or "") if spot.typed else ""
+    if media_kind(param) is not None and (not choices or typed.startswith(("/", ".", "~"))):
+        # A voice may be a sample instead of one that is listed.
+        several, last = _last_of(typed) if param.type.endswith("_urls") else ("", typed)
+        values += [(several + path, "path", "") for path in spot.known.paths(last)]
+    elif not choices and param.default not in (None, ""):
+        values = [(_spelt(param.default), "value", "default")]
+    return _value(spot, values)
+
+
+def _last_of(typed: str) -> tuple[str, str]:
+    head, comma, last = typed.rpartition(",")
+    return head + comma, last
 
 
 def _spelt(value: Any) -> str:
@@ -299,9 +309,11 @@ def _written(head: str, value: str, quote: str) -> str | None:
     if not quote and _PLAIN.match(value):
         return value
     for mark in (quote,) if quote else ("", '"', "'"):
-        text = f"{mark}{value}{mark}"
+        # Behind a folder the path goes on.
+        text = f"{mark}{value}" if value.endswith("/") else f"{mark}{value}{mark}"
         last = tokens(head + text)[-1]
-        if last.end == len(head + text) and last.value == value and last.closed and "{" not in value:
+        whole = last.end == len(head + text) and last.value == value
+        if whole and last.quoted == bool(mark) and (last.closed or value.endswith("/")) and "{" not in value:
             return text
     return None
 
