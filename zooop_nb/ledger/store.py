@@ -58,13 +58,15 @@ class Ledger:
             db.execute(f"INSERT INTO orders ({names}) VALUES ({', '.join('?' * len(row))})", [*row.values()])
             self._event(db, "quote", entry.order_id, spent=0, credits=entry.quoted)
 
-    def intend(self, order_id: str, **known: Any) -> None:
-        """The intent: from here on the order may have been sent, and this session follows it.
+    def intend(self, order_ids: Iterable[str], **known: Any) -> None:
+        """The intent, for all of them or none: from here on the orders may have been sent, and this session
+        follows them.
 
         `known` are columns that were learned since the quote (`wallet`, `project`, `key_label`).
         """
         with self._change() as db:
-            _set(db, order_id, state="intended", sent_at=now(), follower=self.session.id, **known)
+            for order_id in order_ids:
+                _set(db, order_id, state="intended", sent_at=now(), follower=self.session.id, **known)
 
     def submitted(self, order_id: str, task_id: str, status: str) -> None:
         """The server has it. Told again (the same key was sent twice), nothing is added."""
@@ -214,16 +216,22 @@ class Ledger:
         """Whether a live process follows the order."""
         return entry.follower is not None and self.session.is_alive(entry.follower)
 
-    def spent(self, *, since: str, mode: str) -> Number:
-        """The credits that left wallets in a mode since a time."""
+    def committed(self, *, since: str, mode: str) -> Number:
+        """The credits that left wallets in a mode since a time, and those that the orders sent since then
+        may still cost: an order whose end nobody has seen counts with its quote."""
         with self._read() as db:
-            row = db.execute(
-                "SELECT coalesce(sum(e.spent), 0) AS spent FROM events e JOIN orders o USING (order_id)"
+            spent: Number = db.execute(
+                "SELECT coalesce(sum(e.spent), 0) FROM events e JOIN orders o USING (order_id)"
                 " WHERE e.at >= ? AND o.mode = ?",
                 (since, mode),
-            ).fetchone()
-        spent: Number = row["spent"]
-        return spent
+            ).fetchone()[0]
+            open_: Number = db.execute(
+                "SELECT coalesce(sum(max(o.quoted - (SELECT coalesce(sum(e.spent), 0) FROM events e"
+                " WHERE e.order_id = o.order_id), 0)), 0) FROM orders o"
+                " WHERE o.sent_at >= ? AND o.mode = ? AND o.state IN ('intended', 'submitted', 'unknown')",
+                (since, mode),
+            ).fetchone()[0]
+        return spent + open_
 
     def frame(self) -> "pd.DataFrame":
         """The DataFrame: one row an event, oldest first; see `zooop_nb.ledger.frame`."""
@@ -251,10 +259,17 @@ class Ledger:
             )
 
     def content_of(self, url: str) -> str | None:
-        """The content hash of an upload of ours, by its ZOOOP URL."""
+        """The content hash of an upload or an output of ours, by its ZOOOP URL."""
         with self._read() as db:
             row = db.execute("SELECT sha256 FROM uploads WHERE url = ?", (url,)).fetchone()
-        return None if row is None else str(row["sha256"])
+            if row is None:
+                # The plain search first: it is many times quicker than reading each order's JSON.
+                row = db.execute(
+                    "SELECT value ->> 'sha256' AS sha256 FROM orders, json_each(orders.outputs)"
+                    " WHERE instr(orders.outputs, ?1) AND value ->> 'url' = ?1",
+                    (url,),
+                ).fetchone()
+        return None if row is None else row["sha256"]
 
     # How it is done.
 
@@ -262,13 +277,18 @@ class Ledger:
     def _change(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
             try:
+                if self._db.in_transaction:
+                    # Left open by an interrupt between two statements of ours; nothing of it was promised.
+                    self._db.execute("ROLLBACK")
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._db
+                    self._db.execute("COMMIT")
                 except BaseException:
-                    self._db.execute("ROLLBACK")
+                    # A commit that failed for want of room has rolled back by itself.
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
                     raise
-                self._db.execute("COMMIT")
             except sqlite3.Error as error:
                 raise _unusable(self.path, error) from error
 

@@ -38,15 +38,18 @@ class Carrier:
         # A submit goes on although nobody waits for it any more; the loop keeps no reference of its own.
         self._submits: set[asyncio.Task[Entry]] = set()
 
-    async def carry(self, entry: Entry, track: Track, submitted: "Future[Entry]") -> Entry:
-        """From the intent (or wherever the order stands) to its end; the entry as it is then.
+    async def carry(
+        self, entry: Entry, track: Track, submitted: "Future[Entry]", *, resent: bool = False
+    ) -> Entry:
+        """From the intent (or wherever the order stands) to its end; the entry as it is then. `resent` says
+        that it may have been sent before.
 
         Cancelled, or failing without an end, the order is left abandoned in the ledger.
         """
         try:
             if entry.task_id is None:
                 track.put(_progress(entry, "sending", 0.0))
-                submit = asyncio.ensure_future(self._submit(entry))
+                submit = asyncio.ensure_future(self._submit(entry, resent))
                 self._submits.add(submit)
                 submit.add_done_callback(self._submits.discard)
                 # Shielded: an interrupt stops the waiting, and the answer with the task's id is still read.
@@ -68,11 +71,11 @@ class Carrier:
         finally:
             track.close()
 
-    async def _submit(self, entry: Entry) -> Entry:
+    async def _submit(self, entry: Entry, resent: bool) -> Entry:
         try:
             answer = await self._backend.submit(entry.body, entry.key)
         except ZooopError as error:
-            if isinstance(error, APIError) and not error.maybe_arrived:
+            if not error.maybe_arrived and (not resent or _is_about_the_body(error)):
                 self._ledger.refused(entry.order_id, error.message)
                 raise
             raise OrderUnknown(
@@ -112,8 +115,9 @@ class Carrier:
             try:
                 fetched = await self._backend.fetch(output["url"], self._folder / entry.order_id, f"{number}")
             except (ZooopError, OSError) as error:
+                why = error.message if isinstance(error, ZooopError) else f"{error}."
                 raise DownloadFailed(
-                    f"The task succeeded and is paid, but output {number} could not be fetched: {error}",
+                    f"The task succeeded and is paid, but output {number} could not be fetched: {why}",
                     order_id=entry.order_id,
                     task_id=entry.task_id,
                     remedies=[remedy(Do.RESUME, order=entry.order_id)],
@@ -132,6 +136,12 @@ class Carrier:
             )
             kept.append(asdict(whole))
         return self._ledger.fetched(entry.order_id, kept)
+
+
+def _is_about_the_body(error: ZooopError) -> bool:
+    """Whether a refusal says that the same body was refused before as well. A limit, a cap, a wallet or a
+    token is looked at as it is now: an earlier sending may have been accepted, and is paid then."""
+    return isinstance(error, APIError) and error.status in {400, 404, 422}
 
 
 def may_resend(entry: Entry, backend: Backend, now: datetime | None = None) -> bool:

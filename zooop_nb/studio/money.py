@@ -3,6 +3,8 @@
 API documentation: "Confirmation policy", "Wallet", "Daily credit cap".
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 
@@ -63,31 +65,26 @@ def check_call_budget(total: Number, budget: Number | None) -> None:
 
 
 class Budget:
-    """What a session may spend. Reserving is atomic, so that two threads cannot spend the same credits."""
+    """What a session may spend, promised to one call at a time."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._reserved: Number = 0
 
-    @property
-    def reserved(self) -> Number:
-        """Credits promised and not yet charged."""
-        return self._reserved
+    @contextmanager
+    def promise(
+        self, total: Number, *, limit: Number | None, committed: Callable[[], Number]
+    ) -> Iterator[None]:
+        """Hold the budget while the intents of orders for `total` credits are written.
 
-    def reserve(self, total: Number, *, limit: Number | None, spent: Number) -> None:
-        """Promise `total` credits. Raises `OverBudget` where `limit` does not allow it beside what is
-        `spent` and reserved."""
+        `committed` tells what is spent and what intents may still cost. It is asked under the lock, so two
+        threads cannot promise the same credits. Raises `OverBudget` where `limit` does not allow it.
+        """
         with self._lock:
-            left = None if limit is None else limit - spent - self._reserved
+            left = None if limit is None else limit - committed()
             if left is not None and total > left:
                 raise OverBudget(
                     f"This costs {total} credits; the budget of {limit} has {max(left, 0)} left.",
                     value=str(total),
                     remedies=[remedy(Do.RAISE_BUDGET)],
                 )
-            self._reserved += total
-
-    def settle(self, credits: Number) -> None:
-        """What was reserved for an order is charged by now, refused, or given up."""
-        with self._lock:
-            self._reserved -= credits
+            yield

@@ -1,5 +1,6 @@
 """How far an order is: values that the engine puts down and the waiting thread picks up."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -31,8 +32,17 @@ class Track:
 
     def __init__(self) -> None:
         self.latest: Progress | None = None
-        self.closed = False
+        self._closed = threading.Event()
         self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more comes."""
+        return self._closed.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Block until it is closed, for so long at most; whether it is."""
+        return self._closed.wait(seconds)
 
     def listen(self, call: Callable[[], None]) -> None:
         """Have `call` called after each change, on the engine's thread: it must only leave a sign."""
@@ -45,7 +55,7 @@ class Track:
 
     def close(self) -> None:
         """No more comes."""
-        self.closed = True
+        self._closed.set()
         self._tell()
 
     def _tell(self) -> None:

@@ -113,6 +113,7 @@ class Studio:
         self._budget = money.Budget()
         self._since = now()
         self._me: Me | None = None
+        self._followed: set[Task] = set()
 
     def __repr__(self) -> str:
         return f"<Studio at {self.settings.host}>"
@@ -157,6 +158,7 @@ class Studio:
 
     def close(self) -> None:
         """Close the connections and the ledger. Tasks that are still followed are abandoned."""
+        Tasks(tuple(self._followed)).stop_waiting()
         if "backend" in self.__dict__:
             engine.shared().run(self.backend.aclose())
         if "ledger" in self.__dict__:
@@ -227,6 +229,10 @@ class Studio:
 
     def batch(self, verb: str, prompts: Sequence[str], **given: Any) -> Gallery:
         """One task for each prompt, with one confirmation for all."""
+        if isinstance(prompts, str):
+            raise InputError(
+                "batch() takes a list of prompts; for one prompt there is make().", value=prompts
+            )
         asks = []
         ours: dict[str, Any] = {}
         for prompt in prompts:
@@ -268,7 +274,10 @@ class Studio:
         tasks: list[Task] = []
         settled: list[Result] = []
         for entry in entries:
-            if entry.ended:
+            if entry.state == "quoted":
+                note = "It was only quoted; nothing was sent."
+                settled.append(replace(result_of(entry), error=note))
+            elif entry.ended:
                 settled.append(result_of(entry))
             elif self.ledger.is_followed(entry):
                 note = "a live session follows it"
@@ -291,7 +300,7 @@ class Studio:
             why = f"Only the token that made it can see it, at {entry.host}."
             settled.append(replace(result_of(entry), error=why))
         elif self.ledger.claim(entry):
-            tasks.append(self._carry(self.ledger.get(entry.order_id)))
+            tasks.append(self._carry(self.ledger.get(entry.order_id), resent=True))
 
     # The steps, for whoever stands in front (a notebook shows the line between them).
 
@@ -341,27 +350,23 @@ class Studio:
             raise Declined("Not confirmed; nothing was submitted.", value=str(prepared.total))
 
     def place(self, prepared: Prepared) -> Tasks:
-        """Reserve the budget, write the intents and submit. Raises `OverBudget`."""
-        limit = self.settings.budget
-        spent = 0 if limit is None else self.ledger.spent(since=self._since, mode=self.backend.mode)
-        self._budget.reserve(prepared.total, limit=limit, spent=spent)
-        reserved = prepared.total
+        """Hold the budget, write the intents, all of them or none, and submit. Raises `OverBudget`."""
+        committed = partial(self.ledger.committed, since=self._since, mode=self.backend.mode)
         known: dict[str, Any] = {}
         if self._me is not None:
             me = self._me
             known = {"key_label": me.key.label, "project": me.project.name, "wallet": me.wallet}
+        new = [entry.order_id for plan in prepared.plans for entry in plan.entries]
         tasks: list[Task] = []
         try:
+            with self._budget.promise(prepared.total, limit=self.settings.budget, committed=committed):
+                self.ledger.intend(new, **known)
             for plan in prepared.plans:
                 for entry in plan.attached:
-                    tasks.append(self._carry(entry))
+                    tasks.append(self._carry(entry, resent=True))
                 for entry in plan.entries:
-                    self.ledger.intend(entry.order_id, **known)
                     tasks.append(self._carry(self.ledger.get(entry.order_id)))
-                    tasks[-1].when_done(partial(self._budget.settle, entry.quoted or 0))
-                    reserved -= entry.quoted or 0
         except BaseException as error:
-            self._budget.settle(reserved)
             stopped = Tasks(tasks).interrupted()
             if tasks and isinstance(error, KeyboardInterrupt):
                 raise stopped from None
@@ -388,11 +393,14 @@ class Studio:
         tasks.accepted()
         return tasks
 
-    def _carry(self, entry: Entry) -> Task:
+    def _carry(self, entry: Entry, *, resent: bool = False) -> Task:
         track = Track()
         submitted: Future[Entry] = Future()
-        future = engine.shared().start(self._carrier.carry(entry, track, submitted))
-        return Task(entry, track, submitted, future, self.ledger)
+        future = engine.shared().start(self._carrier.carry(entry, track, submitted, resent=resent))
+        task = Task(entry, track, submitted, future, self.ledger)
+        self._followed.add(task)
+        task.when_done(partial(self._followed.discard, task))
+        return task
 
     async def _plans(self, asks: Sequence[Ask], origin: Origin, *, attach: bool, paying: bool) -> list[Plan]:
         orders = [await resolve(ask, self.catalogue, self._shelf, origin) for ask in asks]
@@ -463,13 +471,16 @@ def _read_call(verb: str, words: str, given: Mapping[str, Any]) -> tuple[Ask, di
     ours = {name: rest.pop(name) for name in OURS & rest.keys()}
     params = {**rest.pop("params", {})}
     tags = rest.pop("tags", ())
+    count = rest.pop("count", 1)
+    if not isinstance(count, int):
+        raise InputError(f"The count is a whole number, not “{count}”.", value=str(count))
     ask = Ask(
         verb,
         words,
         slug=rest.pop("slug", None),
         model=rest.pop("model", None),
         version=rest.pop("version", None),
-        count=rest.pop("count", 1),
+        count=count,
         best=rest.pop("best", False),
         cheap=rest.pop("cheap", False),
         tags=(tags,) if isinstance(tags, str) else tuple(tags),

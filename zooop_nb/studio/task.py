@@ -7,13 +7,16 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Final, overload
 
 from zooop_nb.contract.shapes import Number
 from zooop_nb.errors import Do, PaidTaskError, TaskFailed, ZooopError, remedy
 from zooop_nb.ledger import Entry, Ledger
 from zooop_nb.studio.progress import Progress, Track
 from zooop_nb.studio.result import Gallery, Output, Result
+
+PATIENCE: Final = 2.0
+"""Seconds to wait for the engine to write down that a task is not followed any more."""
 
 
 class WaitingStopped(KeyboardInterrupt):
@@ -119,8 +122,14 @@ class Task:
         self._future.add_done_callback(lambda _: call())
 
     def stop_waiting(self) -> None:
-        """Follow it no longer. It goes on and is paid; the ledger knows it as abandoned."""
+        """Follow it no longer. It goes on and is paid; the ledger knows it as abandoned when this returns,
+        so that whoever asks for the same next finds it."""
         self._future.cancel()
+        if not self.track.wait(PATIENCE):
+            # Cancelled before its first step, so that it could not write this itself.
+            self._ledger.abandon(self.order_id)
+            self._submitted.cancel()
+            self.track.close()
 
     def __await__(self) -> Generator[Any, None, Result]:
         entry = yield from asyncio.wrap_future(self._future).__await__()
@@ -137,7 +146,7 @@ class Task:
     def _stop(self, error: BaseException) -> None:
         if isinstance(error, Exception):
             return
-        self._future.cancel()
+        self.stop_waiting()
         if isinstance(error, KeyboardInterrupt):
             raise WaitingStopped([self.order_id]) from None
 
@@ -199,6 +208,8 @@ class Tasks(Sequence[Task]):
 
     def stop_waiting(self) -> None:
         """Follow none of them any longer."""
+        for task in self._tasks:
+            task._future.cancel()
         for task in self._tasks:
             task.stop_waiting()
 
