@@ -1,8 +1,10 @@
 """From an HTTP answer to a shape or an error: pure, so that every answer can be tested without a server."""
 
 import email.utils
+import math
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,19 +29,17 @@ def decode(body: bytes, shape: type[T], *, asked: str) -> T:
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, *, asked: str) -> APIError | NonsenseAnswer:
     """The error of an answer whose status is not a success."""
+    wait = retry_after(headers.get("retry-after"))
     envelope = _envelope(body)
     if envelope is None:
-        kind = Transient if status in TRANSIENT else NonsenseAnswer
-        nonsense = kind(
-            f"{asked} was answered with HTTP {status} and no error that the API knows: {_start(body)}"
-        )
+        text = f"{asked} was answered with HTTP {status} and no error that the API knows: {_start(body)}"
+        nonsense = Transient(text, retry_after=wait) if status in TRANSIENT else NonsenseAnswer(text)
         nonsense.maybe_arrived = True
         return nonsense
     code = str(envelope.pop("code", "") or "unknown")
     type = str(envelope.pop("type", "") or "unknown")
     message = str(envelope.pop("message", "") or f"HTTP {status}")
     param = envelope.pop("param", None)
-    wait = retry_after(headers.get("retry-after"))
     error = class_for(status, type, code)(
         message,
         status=status,
@@ -60,14 +60,16 @@ def retry_after(header: str | None, *, now: float | None = None) -> float | None
     if not header:
         return None
     try:
-        return max(0.0, float(header))
+        seconds = float(header)
     except ValueError:
-        pass
-    try:
-        date = email.utils.parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max(0.0, date.timestamp() - (time.time() if now is None else now))
+        try:
+            date = email.utils.parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        # A date without a zone is one in UTC (RFC 5322, "-0000").
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        seconds = date.timestamp() - (time.time() if now is None else now)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _envelope(body: bytes) -> dict[str, Any] | None:
@@ -83,8 +85,10 @@ def _remedies(status: int, code: str, wait: float | None, extras: Mapping[str, A
     if status == 401 or code == "token_project_unbound":
         return [remedy(Do.CREATE_TOKEN), remedy(Do.SET_KEY)]
     if code == "missing_required_params":
-        ids = [str(each.get("id")) for each in extras.get("params", ()) if isinstance(each, dict)]
-        return [remedy(Do.SHOW_PARAMS, params=", ".join(ids))]
+        params = extras.get("params")
+        hints = params if isinstance(params, list) else []
+        ids = [str(each.get("id")) for each in hints if isinstance(each, dict)]
+        return [remedy(Do.SHOW_PARAMS, params=", ".join(ids))] if ids else []
     if code in {"moderation_blocked", "policy_violation"}:
         return [remedy(Do.REWORD)]
     if code in {"insufficient_credits", "arrears"}:

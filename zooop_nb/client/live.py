@@ -29,7 +29,7 @@ from zooop_nb.contract.shapes import (
     ToolList,
     Uploaded,
 )
-from zooop_nb.errors import Do, NonsenseAnswer, Unreachable, ZooopError, remedy
+from zooop_nb.errors import Do, NonsenseAnswer, Remedy, Unreachable, ZooopError, remedy
 from zooop_nb.settings import Settings, is_loopback
 
 T = TypeVar("T")
@@ -54,6 +54,7 @@ class LiveBackend:
             trust_env=not is_loopback(self.host),
             headers={"User-Agent": f"zooop-nb/{__version__}"},
         )
+        self._secret = secret.reveal().encode()
         self._authorization = {"Authorization": f"Bearer {secret.reveal()}"}
 
     def __repr__(self) -> str:
@@ -160,7 +161,7 @@ class LiveBackend:
                         )
                     return await media.keep(response, folder, name)
             except httpx.HTTPError as error:
-                raise self._unreachable(error, f"GET {media.short(url)}") from error
+                raise _unreachable(error, f"GET {media.short(url)}") from error
             except httpx.InvalidURL as error:
                 raise NonsenseAnswer(f"The output's URL “{media.short(url)}” is no URL.") from error
 
@@ -203,8 +204,9 @@ class LiveBackend:
                 headers=self._authorization | (headers or {}),
                 timeout=timeout,
             )
-        except httpx.HTTPError as error:
-            raise self._unreachable(error, asked) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            check = remedy(Do.CHECK_HOST, host=self.host)
+            raise _unreachable(error, f"{asked} at {self.host}", value=self.host, remedies=[check]) from error
         if response.is_redirect:
             raise NonsenseAnswer(
                 f"{asked} at {self.host} was answered with a redirect, which is not followed: "
@@ -214,18 +216,24 @@ class LiveBackend:
             )
         if response.is_success:
             return answers.decode(response.content, shape, asked=asked)
-        raise answers.refusal(response.status_code, response.headers, response.content, asked=asked)
+        # A proxy's page may repeat what it was sent; no error of ours does.
+        body = response.content.replace(self._secret, b"...")
+        raise answers.refusal(response.status_code, response.headers, body, asked=asked)
 
-    def _unreachable(self, error: httpx.HTTPError, asked: str) -> Unreachable:
-        why = "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error) or "no answer"
-        unreachable = Unreachable(
-            f"{asked} at {self.host} got no answer: {why}.",
-            value=self.host,
-            remedies=[remedy(Do.CHECK_HOST, host=self.host)],
-        )
-        # Where no connection came about, nothing was sent.
-        unreachable.maybe_arrived = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-        return unreachable
+
+def _unreachable(
+    error: httpx.HTTPError | httpx.InvalidURL,
+    asked: str,
+    *,
+    value: str | None = None,
+    remedies: Sequence[Remedy] = (),
+) -> Unreachable:
+    why = "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error) or "no answer"
+    unreachable = Unreachable(f"{asked} got no answer: {why}.", value=value or asked, remedies=remedies)
+    # Where no connection came about, nothing was sent.
+    nothing_sent = httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL | httpx.UnsupportedProtocol
+    unreachable.maybe_arrived = not isinstance(error, nothing_sent)
+    return unreachable
 
 
 def _type(media_type: str | None) -> str:

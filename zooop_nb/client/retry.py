@@ -25,14 +25,18 @@ TRANSIENT: Final = frozenset({429, 502, 503, 504, *range(520, 527)})
 class Transient(NonsenseAnswer):
     """An answer that is not the API's, with a status that says to try again (a proxy's 502, say)."""
 
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
 
 def again(error: Exception) -> bool | float:
     """Whether a failed call may be sent again: no, yes after the usual wait, or the seconds to wait."""
-    if isinstance(error, Unreachable | Transient):
+    if isinstance(error, Unreachable):
         return True
-    if not isinstance(error, APIError) or isinstance(error, DailyCapReached):
+    if isinstance(error, DailyCapReached) or not isinstance(error, APIError | Transient):
         return False
-    if error.status not in TRANSIENT:
+    if isinstance(error, APIError) and error.status not in TRANSIENT:
         return False
     if error.retry_after is None:
         return True
