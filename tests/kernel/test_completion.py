@@ -88,6 +88,7 @@ def start(
 ) -> Iterator[Callable[[], Kernel]]:
     """Starts kernels that share one home, each with the extension loaded."""
     folder = tmp_path_factory.mktemp("kernel")
+    (folder / "panda.png").touch()
     (folder / "my pics").mkdir()
     (folder / "my pics" / "panda.png").touch()
     env = {
@@ -169,10 +170,18 @@ def test_a_brace_offers_the_users_own_variables(kernel: Kernel, cell: str) -> No
 
 @pytest.mark.parametrize(
     "cell",
-    ["%zooop image a red pri|", "%zooop image |pri", "%%zooop image\na red pri|", "%zooop nothing pri|"],
+    [
+        "%zooop image a hero.cre|",
+        "%zooop image print(he|",
+        "%zooop image ./pan|",
+        "%zooop nothing hero.cre|",
+        "%%zooop image\npri|",
+        "%%zooop image\na hero.cre|",
+    ],
 )
-def test_pythons_names_are_kept_out_of_our_lines(kernel: Kernel, cell: str) -> None:
-    assert not [each for each in kernel.tab(cell).matches if not each.endswith("=")]
+def test_pythons_names_and_files_are_kept_out_of_a_prompt(kernel: Kernel, cell: str) -> None:
+    assert kernel.tab(cell.replace("zooop", "other")).matches, "IPython has something of its own here"
+    assert kernel.tab(cell).matches == []
 
 
 @pytest.mark.parametrize("cell", ["hero.cre|", "x = 1\nhero.cre|\n%zooop image", "%zooop image\nhero.cre|"])
