@@ -183,10 +183,10 @@ class TaskOutput(Shape, frozen=True):
 
 
 class TaskState(Shape, frozen=True):
-    """`GET /v1/tasks/{id}`."""
+    """`GET /v1/tasks/{id}`. The documentation shows an answer without the id, which the caller knows."""
 
-    task_id: str
     status: str
+    task_id: str = ""
     outputs: list[TaskOutput] | None = None
     error: Any = None
     credits_charged: Number | None = None
