@@ -87,8 +87,9 @@ class Kernel:
         whole = {**os.environ, **env}
         if path is not None:
             whole["PYTHONPATH"] = str(path)
-        # The history is a file that all kernels would share.
-        self.manager.start_kernel(env=whole, extra_arguments=["--HistoryManager.enabled=False"])
+        # The history is a file that all kernels would share; of a socket without encryption it would warn.
+        options = ["--HistoryManager.enabled=False", "--IPKernelApp.log_level=ERROR"]
+        self.manager.start_kernel(env=whole, extra_arguments=options)
         self.client = self.manager.blocking_client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=PATIENCE)

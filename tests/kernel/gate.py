@@ -116,7 +116,14 @@ class Gate:
 def _wait(hold: Hold, client: socket.socket) -> bool:
     """Until it may pass; false where the client has gone."""
     hold.reached.set()
-    while not hold.opened.wait(0.02):
-        if select.select([client], [], [], 0)[0] and not client.recv(1, socket.MSG_PEEK):
-            return False
+    opened = False
+    while not opened:
+        opened = hold.opened.wait(0.02)
+        if select.select([client], [], [], 0)[0]:
+            try:
+                gone = not client.recv(1, socket.MSG_PEEK)
+            except ConnectionError:
+                gone = True
+            if gone:
+                return False
     return True

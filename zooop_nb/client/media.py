@@ -112,6 +112,9 @@ async def keep(response: httpx.Response, folder: Path, name: str) -> Fetched:
     """Write a streamed answer under a temporary name, then rename it: a file is whole or not there."""
     content_type = response.headers.get("content-type", "application/octet-stream").partition(";")[0].strip()
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    # One follows an order at a time, so what lies there was left by a process that died.
+    for left in await asyncio.to_thread(lambda: [*folder.glob(f".{name}.*.part")]):
+        left.unlink(missing_ok=True)
     partial = folder / f".{name}.{uuid.uuid4().hex}.part"
     digest, size = hashlib.sha256(), 0
     try:

@@ -1,0 +1,173 @@
+"""A kernel dies while an order is on its way: `python tests/faults/crash.py` shows it.
+
+A real kernel makes a picture on a real sandbox; the door between them (see tests/kernel/gate.py) stops the
+traffic at one byte, and there the kernel is killed with SIGKILL. A new kernel takes over what it left. Then
+the books of the sandbox are laid beside the ledger: each task paid once, and its picture whole.
+"""
+
+import hashlib
+import os
+import sys
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.kernel.driver import PATIENCE, Cell, Kernel
+from tests.kernel.gate import Gate
+from tests.kernel.town import TOKEN, Town
+from zooop_nb.ledger import Entry, Ledger
+
+PICTURE = "r = %zooop image a red panda that survives resolution=4k aspect_ratio=16:9\nr"
+"""The cell. In 4K its file is larger than what is written at a time."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where the kernel dies: at a request that is not let out, or at so many bytes of an answer."""
+
+    when: str
+    request: str
+    side: Literal["request", "answer"]
+    passes: int = 0
+    tasks: int = 1
+    """How many tasks the server has by then."""
+    partials: int = 0
+    """How many downloads have begun and are not whole."""
+
+
+POINTS = {
+    "intent": Point("after the intent and before the submit", "POST /v1/tasks", "request", tasks=0),
+    "accepted": Point("after the server accepted, before the answer is read", "POST /v1/tasks", "answer"),
+    "poll": Point("while the task is asked about", "GET /v1/tasks/", "request"),
+    "download": Point("in the middle of the download", r"GET /\S+\.webp", "answer", 300_000, partials=1),
+}
+
+
+class Scene:
+    """A sandbox, the door to it, and the home that a dead kernel and its heir share."""
+
+    def __init__(self, town: Town, gate: Gate, home: Path) -> None:
+        self.town = town
+        self.home = home
+        self._gate = gate
+
+    def kernel(self) -> Kernel:
+        """A new kernel with this home and the extension loaded."""
+        kernel = Kernel(
+            {"ZOOOP_API_HOST": self._gate.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(self.home)}
+        )
+        kernel.ok("%load_ext zooop_nb")
+        return kernel
+
+    def die(self, point: Point) -> None:
+        """Run the cell in a kernel, and kill that at the point."""
+        hold = self._gate.hold(point.request, point.side, point.passes)
+        with self.kernel() as kernel:
+            kernel.send(PICTURE)
+            if not hold.reached.wait(PATIENCE):
+                raise AssertionError(f"the kernel never came to {point.request}")
+            deadline = time.monotonic() + PATIENCE
+            # What was let through is read and written a moment later.
+            while point.partials and not any(each.stat().st_size for each in self.partials()):
+                if time.monotonic() > deadline:
+                    raise AssertionError("the download never began")
+                time.sleep(0.01)
+            kernel.kill()
+
+    def entries(self) -> list[Entry]:
+        """All orders of the ledger that were sent, oldest first."""
+        with closing(Ledger(self.home / "ledger.sqlite")) as ledger:
+            frame = ledger.frame()
+            return [
+                entry
+                for entry in map(ledger.get, frame.order_id[frame.event == "quote"])
+                if entry.sent_at is not None
+            ]
+
+    def disagreements(self) -> list[str]:
+        """Where books and ledger differ, in words; nothing where they agree."""
+        with closing(Ledger(self.home / "ledger.sqlite")) as ledger:
+            frame = ledger.frame()
+        orders = {entry.task_id: entry for entry in self.entries()}
+        found = []
+        for task in self.town.tasks:
+            entry = orders.pop(task["taskId"], None)
+            if entry is None:
+                found.append(f"task {task['taskId']} is not in the ledger")
+                continue
+            charged = frame.credits[(frame.task_id == entry.task_id) & (frame.event == "charge")].tolist()
+            if charged != [task["creditsCharged"]]:
+                found.append(f"task {entry.task_id} cost {task['creditsCharged']}; the ledger has {charged}")
+            if entry.credits != task["creditsCharged"] or not entry.ended:
+                found.append(f"order {entry.order_id}: {entry.state}, {entry.credits} credits")
+            for output in entry.outputs:
+                file = Path(output["path"])
+                if file.name.startswith(".") or not file.is_file():
+                    found.append(f"{file} is no picture")
+                    continue
+                held = hashlib.sha256(file.read_bytes()).hexdigest()
+                if not held == output["sha256"] == self.town.sha256(output["url"]):
+                    found.append(f"{file} is not what the server serves")
+            if len(entry.outputs) != len(task["outputs"]):
+                found.append(
+                    f"order {entry.order_id} has {len(entry.outputs)} of {len(task['outputs'])} files"
+                )
+        found += [f"order {entry.order_id} is sent and has no task" for entry in orders.values()]
+        spent, paid = int(frame.spent.sum()), self.town.paid
+        if spent != paid:
+            found.append(f"the wallet paid {paid} credits; the ledger says {spent}")
+        return found
+
+    def partials(self) -> list[Path]:
+        """What was left of downloads that broke off."""
+        return [*self.home.rglob("*.part")]
+
+
+def show(scene: Scene, name: str, point: Point) -> bool:
+    """Kill, take over, and print the books beside the ledger. Whether they agree."""
+    print(f"\n== {name}: killed {point.when}")
+    scene.die(point)
+    (left,) = scene.entries()
+    known = len(scene.town.tasks)
+    print(f"   left behind: order {left.order_id[:8]}, {left.state}; the server has {known} tasks")
+    with scene.kernel() as heir:
+        cell: Cell = heir.ok("%zooop resume")
+    print(f"   resumed:     {cell.result.get('text/plain', cell.text).strip().splitlines()[0]}")
+    print("   the sandbox's books                              the ledger")
+    orders = {entry.task_id: entry for entry in scene.entries()}
+    for task in scene.town.tasks:
+        entry = orders[task["taskId"]]
+        print(
+            f"   task {task['taskId'][:8]} {task['status']:9} {task['creditsCharged']:3} credits"
+            f"              order {entry.order_id[:8]} {entry.state:9} {entry.credits:3} credits"
+        )
+        for output in entry.outputs:
+            print(
+                f"   sha256 {scene.town.sha256(output['url'])[:16]}"
+                f"                          sha256 {output['sha256'][:16]}  {Path(output['path']).name}"
+            )
+    found = scene.disagreements()
+    print("   They agree." if not found else "\n".join(f"   WRONG: {each}" for each in found))
+    return not found
+
+
+def main() -> int:
+    """All kills, one after the other."""
+    for name in [name for name in os.environ if name.startswith("ZOOOP_")]:
+        del os.environ[name]
+    agreed = True
+    with Town(speed=0) as town, Gate(town.url) as gate, tempfile.TemporaryDirectory() as folder:
+        for name, point in POINTS.items():
+            town.reset()
+            agreed &= show(Scene(town, gate, Path(folder, name)), name, point)
+    return 0 if agreed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
