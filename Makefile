@@ -44,7 +44,7 @@ check: $(VENV)/.ready-test ## only the checks of the source: format, lint, types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+	$(BIN)/lint-imports --no-logo --no-cache
 
 constraints: $(VENV)/.ready-dev ## bring constraints.txt up to the newest releases
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade \
