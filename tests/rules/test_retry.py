@@ -1,6 +1,8 @@
 """When a call is sent again."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -128,3 +130,17 @@ def test_the_waits_are_one_and_three_seconds_and_what_retry_after_says() -> None
     assert tries([slow] * 3)[2] == [42.0, 42.0]
     assert tries([refused(429, "rate_limited", "0"), Unreachable("x")])[2] == [0.0, 3.0]
     assert tries([refused(502, retry_after="7", page=True), Unreachable("x")])[2] == [7.0, 3.0]
+
+
+def test_a_retry_prints_nothing_into_a_cell() -> None:
+    program = (
+        "import asyncio, stamina\n"
+        "from zooop_nb.client import retry\n"
+        "from zooop_nb.errors import Unreachable\n"
+        "async def fail(): raise Unreachable('x')\n"
+        "stamina.set_testing(True, attempts=3, cap=True)\n"
+        "try: asyncio.run(retry.call(fail))\n"
+        "except Unreachable: print('raised')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("raised\n", "")

@@ -163,7 +163,7 @@ class LiveBackend:
             except httpx.HTTPError as error:
                 raise _unreachable(error, f"GET {media.short(url)}") from error
             except httpx.InvalidURL as error:
-                raise NonsenseAnswer(f"The output's URL “{media.short(url)}” is no URL.") from error
+                raise NonsenseAnswer(f"“{media.short(url)}” is no URL.") from error
 
         return await retry.call(send)
 
@@ -214,10 +214,10 @@ class LiveBackend:
                 value=self.host,
                 remedies=[remedy(Do.CHECK_HOST, host=self.host)],
             )
-        if response.is_success:
-            return answers.decode(response.content, shape, asked=asked)
         # A proxy's page may repeat what it was sent; no error of ours does.
         body = response.content.replace(self._secret, b"...")
+        if response.is_success:
+            return answers.decode(body, shape, asked=asked)
         raise answers.refusal(response.status_code, response.headers, body, asked=asked)
 
 

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -132,5 +131,4 @@ async def keep(response: httpx.Response, folder: Path, name: str) -> Fetched:
 
 def short(url: str) -> str:
     """A URL for a message: without its query, which may hold a signature."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+    return url.partition("?")[0].partition("#")[0]

@@ -5,6 +5,7 @@ status, 429, 502, 503, 504 and 520 to 526. `Retry-After` is honoured; one over 6
 waited for. API documentation: "Transient errors".
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -19,6 +20,9 @@ FIRST_WAIT: Final = 1.0
 GROWTH: Final = 3.0
 LONGEST_WAIT: Final = 9.0
 LONGEST_RETRY_AFTER: Final = 60.0
+# stamina tells its logger of each retry, and Python prints what nobody handles: not into a cell, unasked.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
+
 TRANSIENT: Final = frozenset({429, 502, 503, 504, *range(520, 527)})
 
 

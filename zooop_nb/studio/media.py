@@ -73,7 +73,10 @@ async def upload(params: dict[str, Any], shelf: Shelf) -> dict[str, Any]:
 
 def is_zooop(url: str, host: str) -> bool:
     """Whether a URL is the API's own, which it takes as it is: ZOOOP's storage, or the host in force."""
-    netloc = urlsplit(url).netloc.lower()
+    try:
+        netloc = urlsplit(url).netloc.lower()
+    except ValueError:
+        return False
     return netloc == urlsplit(host).netloc.lower() or netloc == "zooop.ai" or netloc.endswith(".zooop.ai")
 
 

@@ -1,0 +1,455 @@
+"""The live backend against a real socket: what it sends, what it survives, where its token goes."""
+
+import asyncio
+import hashlib
+import http.server
+import json
+import pickle
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.conftest import CHEAP, MAIN, TEAM, Books
+from zooop_nb import errors
+from zooop_nb.client import LiveBackend
+from zooop_nb.client.retry import Transient
+from zooop_nb.contract.categories import CATEGORIES
+from zooop_nb.settings import Settings
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def ask(settings_of: Callable[..., Settings], reset: None) -> Ask:
+    """`ask(lambda api: api.me())`: one backend, one loop, one call."""
+
+    def run(call: Callable[[LiveBackend], Coroutine[Any, Any, Any]], token: str = MAIN, **more: Any) -> Any:
+        async def whole() -> Any:
+            backend = LiveBackend(settings_of(token, **more))
+            try:
+                return await call(backend)
+            finally:
+                await backend.aclose()
+
+        return asyncio.run(whole())
+
+    return run
+
+
+@pytest.fixture
+def body(ask: Ask) -> bytes:
+    """A picture for 1 credit."""
+    models = ask(lambda api: api.models("image", "default"))
+    model = next(each for each in models if each.name == CHEAP)
+    order = {"interfaceId": model.id, "versionId": "standard", "params": {"prompt": "a red panda"}}
+    return json.dumps(order).encode()
+
+
+# What there is.
+
+
+def test_the_token_tells_about_its_wallet(ask: Ask) -> None:
+    mine, ours = ask(lambda api: api.me()), ask(lambda api: api.me(), TEAM)
+    assert (mine.wallet, mine.balance, mine.key.label, mine.project.name) == (
+        "personal",
+        1000,
+        "laptop",
+        "Demo",
+    )
+    assert (ours.wallet, ours.balance, ours.user) == ("team", 5000, None)
+    gone = ask(lambda api: api.me(), "zpk_test_unbound")
+    assert (gone.project.id, gone.project.bound) == (None, False)
+
+
+def test_every_category_has_models_and_an_unknown_one_is_refused_with_the_list(ask: Ask) -> None:
+    async def all_of_them(api: LiveBackend) -> list[Any]:
+        return [await api.models(each.type, each.subtype) for each in CATEGORIES]
+
+    for category, models in zip(CATEGORIES, ask(all_of_them), strict=True):
+        assert models, str(category)
+        assert {(each.type, each.sub_type) for each in models} == {(category.type, category.subtype)}
+    with pytest.raises(errors.InvalidRequest) as caught:
+        ask(lambda api: api.models("image", "no such&type=audio"))
+    assert caught.value.code == "unknown_category"
+    assert len(caught.value.extras["validCategories"]) == 13  # type: ignore[arg-type]
+
+
+def test_tools_and_templates_are_listed_filtered_and_found_by_slug(ask: Ask) -> None:
+    async def both(api: LiveBackend) -> Any:
+        return (
+            await api.tools(),
+            await api.tools("video"),
+            await api.tool("background-removal"),
+            await api.templates("image"),
+            await api.template("superhero-movie-poster"),
+        )
+
+    tools, clips, tool, posters, poster = ask(both)
+    assert {"background-removal", "style-transfer"} <= {each.slug for each in tools}
+    assert {each.media_type for each in clips} == {"video"}
+    assert tool == next(each for each in tools if each.slug == tool.slug)
+    assert poster == next(each for each in posters if each.slug == poster.slug)
+    for call, code in (
+        (lambda api: api.tool("no such?tool"), "unknown_ai_tool"),
+        (lambda api: api.template("no such"), "unknown_template"),
+        (lambda api: api.tools("audio"), "invalid_type"),
+        (lambda api: api.task("no?such"), "unknown_task"),
+    ):
+        with pytest.raises(errors.InvalidRequest) as caught:
+            ask(call)
+        assert caught.value.code == code
+
+
+# A submit and its key.
+
+
+def test_a_key_is_paid_once_and_another_key_again(ask: Ask, body: bytes, books: Books) -> None:
+    async def twice(api: LiveBackend) -> Any:
+        return await api.submit(body, "k1"), await api.submit(body, "k1"), await api.submit(body, "k2")
+
+    first, same, other = ask(twice)
+    assert (first.idempotent, same.idempotent) == (False, True)
+    assert first.task_id == same.task_id != other.task_id
+    assert [each["idempotencyKey"] for each in books.tasks] == ["k1", "k2"]
+    assert books.spent() == 2
+
+
+def test_an_answer_that_is_lost_is_asked_for_again_under_the_key(
+    ask: Ask, body: bytes, books: Books, faults: Callable[..., None]
+) -> None:
+    faults({"method": "POST", "path": "/v1/tasks", "do": "drop_after", "times": 2})
+    submitted = ask(lambda api: api.submit(body, "k1"))
+    assert submitted.idempotent
+    assert [each["taskId"] for each in books.charges] == [submitted.task_id]
+
+
+@pytest.mark.parametrize(
+    "do", ["drop_before", {"status": 502}, {"status": 503, "code": "new"}, {"status": 524}]
+)
+def test_two_failures_and_then_an_answer_is_an_answer(
+    ask: Ask, body: bytes, books: Books, faults: Callable[..., None], do: object
+) -> None:
+    faults({"path": "/v1/tasks", "do": do, "times": 2})
+    assert not ask(lambda api: api.submit(body, "k1")).idempotent
+    assert books.spent() == 1
+
+
+@pytest.mark.parametrize(
+    ("do", "kind", "arrived"),
+    [
+        ("drop_before", errors.Unreachable, True),
+        ("drop_after", errors.Unreachable, True),
+        ("garbage", errors.NonsenseAnswer, True),
+        ({"status": 502}, Transient, True),
+        ({"status": 503, "code": "no_provider"}, errors.ServerFailed, False),
+        ({"status": 500, "code": "oops"}, errors.ServerFailed, True),
+        ({"status": 429, "code": "rate_limited", "retryAfter": 1}, errors.RateLimited, False),
+        ({"status": 429, "code": "rate_limited", "retryAfter": 61}, errors.RateLimited, False),
+        ({"status": 429, "code": "token_daily_cap_reached", "retryAfter": 1}, errors.DailyCapReached, False),
+        ({"status": 402, "code": "arrears"}, errors.InsufficientCredits, False),
+    ],
+    ids=str,
+)
+def test_a_failure_that_lasts_is_raised_and_tells_whether_the_order_may_have_arrived(
+    ask: Ask, body: bytes, books: Books, faults: Callable[..., None], do: object, kind: type, arrived: bool
+) -> None:
+    faults({"path": "/v1/tasks", "do": do, "times": None})
+    with pytest.raises(kind) as caught:
+        ask(lambda api: api.submit(body, "k1"))
+    assert type(caught.value) is kind
+    assert caught.value.maybe_arrived is arrived
+    assert books.spent() == (1 if do == "drop_after" else 0)
+
+
+def test_a_refusal_after_a_lost_answer_leaves_open_whether_the_order_arrived(
+    ask: Ask, body: bytes, books: Books, faults: Callable[..., None]
+) -> None:
+    faults(
+        {"path": "/v1/tasks", "do": "drop_after"},
+        {"path": "/v1/tasks", "do": {"status": 400, "code": "invalid_payload"}},
+    )
+    with pytest.raises(errors.InvalidRequest) as caught:
+        ask(lambda api: api.submit(body, "k1"))
+    assert caught.value.maybe_arrived
+    assert books.spent() == 1
+
+
+@pytest.mark.parametrize(
+    ("do", "sent"),
+    [
+        ({"status": 502}, 3),
+        ("drop_before", 3),
+        ({"status": 400, "code": "invalid_payload"}, 1),
+        ("garbage", 1),
+    ]
+    + [({"status": 429, "code": "rate_limited", "retryAfter": 61}, 1), ({"status": 500}, 1)],
+    ids=str,
+)
+def test_there_are_three_attempts_where_trying_helps_and_one_where_not(
+    ask: Ask, faults: Callable[..., None], control: Any, do: object, sent: int
+) -> None:
+    faults({"path": "/v1/me", "do": do, "times": 9})
+    with pytest.raises(errors.ZooopError):
+        ask(lambda api: api.me())
+    assert control.get("/_sandbox/faults").json()["faults"][0]["times"] == 9 - sent
+
+
+def test_describing_has_no_key_and_is_sent_once_only(
+    ask: Ask, books: Books, faults: Callable[..., None], control: Any, tmp_path: Path, png: bytes
+) -> None:
+    (tmp_path / "a.png").write_bytes(png)
+    url = ask(lambda api: api.upload(tmp_path / "a.png", "image/png"))
+    assert ask(lambda api: api.describe(url, "zh")).credits == 1
+    assert books.spent() == 1
+    faults({"path": "/v1/describe-image", "do": "drop_after", "times": 9})
+    with pytest.raises(errors.Unreachable) as caught:
+        ask(lambda api: api.describe(url))
+    assert caught.value.maybe_arrived
+    assert books.spent() == 2
+    assert control.get("/_sandbox/faults").json()["faults"][0]["times"] == 8
+
+
+@pytest.mark.parametrize(
+    ("path", "call"),
+    [
+        ("/v1/me", lambda api: api.me()),
+        ("/v1/models", lambda api: api.models("image", "default")),
+        ("/v1/ai-tools", lambda api: api.tools()),
+        ("/v1/templates", lambda api: api.templates()),
+        ("/v1/quote", lambda api: api.quote(b"{}")),
+        ("/v1/tasks", lambda api: api.submit(b"{}", "k")),
+        ("/v1/tasks/*", lambda api: api.task("t")),
+        ("/v1/describe-image", lambda api: api.describe("u")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_garbage_is_nonsense_whatever_was_asked(
+    ask: Ask, faults: Callable[..., None], path: str, call: Any
+) -> None:
+    faults({"path": path, "do": "garbage", "times": None})
+    with pytest.raises(errors.NonsenseAnswer, match="is not what the API's documentation describes"):
+        ask(call)
+
+
+def test_no_server_and_no_such_host_say_which_host_and_that_nothing_was_sent(ask: Ask) -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        host = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(errors.Unreachable, match=host) as caught:
+            ask(lambda api: api.submit(b"{}", "k"), host=host)
+    assert not caught.value.maybe_arrived
+    assert [each.do for each in caught.value.remedies] == [errors.Do.CHECK_HOST]
+
+
+# Files.
+
+
+def test_an_upload_goes_up_whole_and_comes_back_the_same(
+    ask: Ask, books: Books, tmp_path: Path, png: bytes
+) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png)
+
+    async def there_and_back(api: LiveBackend) -> Any:
+        url = await api.upload(file, "image/png")
+        return await api.fetch(url, tmp_path / "out", "1")
+
+    fetched = ask(there_and_back)
+    assert fetched.path == tmp_path / "out" / "1.png"
+    assert fetched.path.read_bytes() == png
+    assert (fetched.size, fetched.sha256) == (len(png), hashlib.sha256(png).hexdigest())
+    assert books.uploads[0]["size"] == len(png)
+
+
+def test_an_upload_is_sent_again_whole_after_a_failure(
+    ask: Ask, books: Books, faults: Callable[..., None], tmp_path: Path, png: bytes
+) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png + b"\0" * 700_000)
+    faults({"path": "/v1/uploads", "do": {"status": 502, "code": "storage_upload_failed"}, "times": 2})
+    ask(lambda api: api.upload(file, "image/png"))
+    assert [each["size"] for each in books.uploads] == [len(png) + 700_000]
+
+
+@pytest.mark.parametrize(
+    ("mark", "kind", "said"),
+    [
+        (b"sandbox-block:porn;", errors.ModerationBlocked, "content policy"),
+        (b"sandbox-unmoderated;", errors.ServerFailed, "[Mm]oderat"),
+        (b"sandbox-error:disk;", errors.ServerFailed, "stor"),
+    ],
+)
+def test_an_upload_that_is_rejected_says_why(
+    ask: Ask, tmp_path: Path, png: bytes, mark: bytes, kind: type, said: str
+) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png + mark)
+    with pytest.raises(kind, match=said) as caught:
+        ask(lambda api: api.upload(file, "image/png"))
+    if kind is errors.ModerationBlocked:
+        assert caught.value.extras["labels"] == "porn"  # type: ignore[attr-defined]
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [each.name for each in folder.rglob("*") if ".part" in each.name]
+
+
+@pytest.mark.parametrize(
+    "do", [{"truncate": 20}, {"truncate": 0}, "drop_before", {"status": 503}, {"status": 429}]
+)
+def test_a_download_that_breaks_off_is_whole_in_the_end(
+    ask: Ask, faults: Callable[..., None], tmp_path: Path, png: bytes, do: object
+) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png)
+    url = ask(lambda api: api.upload(file, "image/png"))
+    faults({"path": "/u1/*", "do": do, "times": 2})
+    fetched = ask(lambda api: api.fetch(url, tmp_path / "out", "1"))
+    assert fetched.path.read_bytes() == png
+    assert leftovers(tmp_path) == []
+
+
+def test_a_download_that_never_comes_whole_leaves_nothing_behind(
+    ask: Ask, faults: Callable[..., None], tmp_path: Path, png: bytes
+) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(png)
+    url = ask(lambda api: api.upload(file, "image/png"))
+    faults({"path": "/u1/*", "do": {"truncate": 20}, "times": None})
+    with pytest.raises(errors.Unreachable) as caught:
+        ask(lambda api: api.fetch(url, tmp_path / "out", "1"))
+    assert url in str(caught.value)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_file_that_is_not_there_is_told_with_its_url(ask: Ask, sandbox: Any, tmp_path: Path) -> None:
+    for url, kind in (
+        (f"{sandbox.url}/u1/p1/none.png", errors.InvalidRequest),
+        ("http://127.0.0.1:port/a", errors.NonsenseAnswer),
+    ):
+        with pytest.raises(kind):
+            ask(lambda api, url=url: api.fetch(url, tmp_path, "1"))
+
+
+# Where the token goes.
+
+
+class Witness(http.server.ThreadingHTTPServer):
+    """A server on a port of its own that keeps the headers of every call, and answers as it is told."""
+
+    daemon_threads = True
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.seen: list[dict[str, str]] = []
+        self.answer = (status, headers, body)
+        super().__init__(("127.0.0.1", 0), _Handler)
+        threading.Thread(target=self.serve_forever, args=[0.01], daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: Witness
+
+    def do_GET(self) -> None:
+        self.server.seen.append({name.lower(): value for name, value in self.headers.items()})
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        status, headers, body = self.server.answer
+        if callable(body):
+            body = body(self)
+        self.send_response(status)
+        for name, value in {**headers, "content-length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815 (http.server's own names)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def witness() -> Iterator[Callable[..., Witness]]:
+    made: list[Witness] = []
+
+    def start(status: int = 200, headers: dict[str, str] | None = None, body: Any = b"{}") -> Witness:
+        made.append(Witness(status, headers or {}, body))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.shutdown()
+        each.server_close()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_and_the_token_never_arrives_there(
+    ask: Ask, witness: Callable[..., Witness], status: int
+) -> None:
+    elsewhere = witness()
+    api = witness(status, {"location": elsewhere.url + "/v1/me"})
+    for call in (lambda it: it.me(), lambda it: it.submit(b"{}", "k")):
+        with pytest.raises(errors.NonsenseAnswer, match="redirect") as caught:
+            ask(call, host=api.url)
+        assert api.url in str(caught.value)
+    assert len(api.seen) == 2
+    assert {each["authorization"] for each in api.seen} == {f"Bearer {MAIN}"}
+    assert elsewhere.seen == []
+
+
+def test_media_is_fetched_without_the_token_even_from_the_apis_own_host_and_across_redirects(
+    ask: Ask, witness: Callable[..., Witness], tmp_path: Path
+) -> None:
+    file = witness(200, {"content-type": "image/svg+xml"}, b"<svg/>")
+    moved = witness(302, {"location": file.url + "/a.svg"})
+    fetched = ask(lambda api: api.fetch(moved.url + "/a.webp", tmp_path, "1"), host=moved.url)
+    assert fetched.path.name == "1.svg"
+    assert len(moved.seen) == len(file.seen) == 1
+    for headers in (*moved.seen, *file.seen):
+        assert "authorization" not in headers
+        assert not any(MAIN in value for value in headers.values())
+
+
+def test_a_page_that_repeats_the_token_does_not_bring_it_into_an_error(
+    ask: Ask, witness: Callable[..., Witness]
+) -> None:
+    for status in (200, 404, 502):
+        echo = witness(status, {}, lambda handler: handler.headers["Authorization"].encode())
+        with pytest.raises(errors.NonsenseAnswer) as caught:
+            ask(lambda api: api.me(), host=echo.url)
+        assert MAIN not in str(caught.value)
+        assert MAIN not in repr(caught.value.__dict__)
+
+
+def test_the_backend_shows_no_token_and_cannot_be_pickled(ask: Ask) -> None:
+    async def shown(api: LiveBackend) -> None:
+        assert MAIN not in repr(api)
+        assert api.token != MAIN
+        assert len(api.token) == 64
+        with pytest.raises(TypeError):
+            pickle.dumps(api)
+
+    ask(shown)
+
+
+def test_bodies_go_out_byte_for_byte(ask: Ask, witness: Callable[..., Witness]) -> None:
+    bodies = []
+
+    def keep(handler: Any) -> bytes:
+        return b'{"taskId":"t","status":"queued"}'
+
+    api = witness(200, {}, keep)
+    odd = b'{"b": 1,\n  "a":\t"\xe7\x86\x8a"}'
+    ask(lambda it: it.submit(odd, "key-1"), host=api.url)
+    bodies.append(api.seen[0])
+    assert api.seen[0]["content-length"] == str(len(odd))
+    assert api.seen[0]["idempotency-key"] == "key-1"
+    assert api.seen[0]["content-type"] == "application/json"
+    assert api.seen[0]["user-agent"].startswith("zooop-nb/")
