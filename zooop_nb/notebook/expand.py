@@ -23,6 +23,11 @@ from zooop_nb.nearest import nearest
 from zooop_nb.notebook.grammar import GrammarError
 from zooop_nb.notebook.tokens import EXPRESSION
 
+
+class VariableError(GrammarError):
+    """An expression that names nothing, or nothing that is filled in."""
+
+
 _BRACE = re.compile(r"[{}]")
 _NAME = re.compile(r"\{[ \t]*(\w+)")
 _STEP = re.compile(
@@ -31,21 +36,21 @@ _STEP = re.compile(
 
 
 def expand_text(text: str, namespace: Mapping[str, object]) -> str:
-    """The text with its expressions filled as `str` gives them. Raises GrammarError."""
+    """The text with its expressions filled as `str` gives them. Raises VariableError."""
     return "".join(_pieces(text, namespace))
 
 
 def expand_value(text: str, namespace: Mapping[str, object]) -> object:
-    """The very object where the text is one expression, else `expand_text`. Raises GrammarError."""
+    """The very object where the text is one expression, else `expand_text`. Raises VariableError."""
     whole = EXPRESSION.fullmatch(text)
     return _resolve(whole[0], namespace) if whole else expand_text(text, namespace)
 
 
 def lookup(path: str, namespace: Mapping[str, object]) -> object:
-    """What `rows`, `data.rows[0]` or `{rows}` names: an option's variable. Raises GrammarError."""
+    """What `rows`, `data.rows[0]` or `{rows}` names: an option's variable. Raises VariableError."""
     whole = EXPRESSION.fullmatch(path) or EXPRESSION.fullmatch(f"{{{path}}}")
     if whole is None:
-        raise GrammarError(f"`{path}` is not the name of a variable.", value=path)
+        raise VariableError(f"`{path}` is not the name of a variable.", value=path)
     return _resolve(whole[0], namespace)
 
 
@@ -80,7 +85,7 @@ def _resolve(expression: str, namespace: Mapping[str, object]) -> object:
     _refuse_dunder(name, expression)
     if name not in namespace:
         public = sorted(key for key in namespace if not key.startswith("_"))
-        raise GrammarError(
+        raise VariableError(
             f"`{expression}`: nothing is named `{name}` here. A brace that is text is written `{{{{`.",
             value=name,
             nearest=nearest(name, public),
@@ -98,7 +103,7 @@ def _resolve(expression: str, namespace: Mapping[str, object]) -> object:
 
 def _refuse_dunder(name: str, expression: str) -> None:
     if name.startswith("__"):
-        raise GrammarError(f"`{expression}`: `{name}` is Python's own and is not filled in.", value=name)
+        raise VariableError(f"`{expression}`: `{name}` is Python's own and is not filled in.", value=name)
 
 
 def _attribute(owner: object, name: str, expression: str) -> object:
@@ -106,7 +111,7 @@ def _attribute(owner: object, name: str, expression: str) -> object:
         return getattr(owner, name)
     except Exception as error:  # a property may raise anything
         public = [known for known in dir(owner) if not known.startswith("_")]
-        raise GrammarError(
+        raise VariableError(
             f"`{expression}`: {_reason(error)}", value=name, nearest=nearest(name, public)
         ) from error
 
@@ -116,7 +121,7 @@ def _index(owner: object, key: int | str, expression: str) -> object:
         return owner[key]  # type: ignore[index]
     except Exception as error:  # as may an index
         known = [entry for entry in owner if isinstance(entry, str)] if isinstance(owner, Mapping) else []
-        raise GrammarError(
+        raise VariableError(
             f"`{expression}`: {_reason(error)}", value=str(key), nearest=nearest(str(key), known)
         ) from error
 

@@ -8,7 +8,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_loca
 
 from zooop_nb.errors import Do, InputError, UnknownVariable, ZooopError, remedy
 from zooop_nb.notebook import verbs
-from zooop_nb.notebook.expand import expand_text, expand_value
+from zooop_nb.notebook.expand import VariableError, expand_text, expand_value
 from zooop_nb.notebook.grammar import Command, GrammarError, parse
 from zooop_nb.notebook.placement import Placement, line_of_caller, placement
 from zooop_nb.notebook.session import Session
@@ -84,9 +84,7 @@ def _mapped(call: Callable[..., Any], *arguments: Any) -> Any:
         return call(*arguments)
     except GrammarError as error:
         near = [remedy(Do.PICK_NEAREST, nearest=" or ".join(error.nearest))] if error.nearest else []
-        kind: type[ZooopError] = InputError
-        if call in (expand_text, expand_value):
-            kind = UnknownVariable
+        kind = UnknownVariable if isinstance(error, VariableError) else InputError
         raise kind(error.message, value=error.value, remedies=near) from None
 
 
