@@ -28,8 +28,8 @@ class Lab:
         """Open a notebook and wait for its kernel."""
         page.goto(f"{self.url}/lab/tree/{notebook}?token={self.token}")
         page.locator(".jp-NotebookPanel:visible .jp-Cell").first.wait_for(timeout=90_000)
-        idle = page.locator(".jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator[data-status=idle]")
-        idle.wait_for(state="attached", timeout=90_000)
+        # The status bar is the first to know that the kernel answers; "Run All" before that does nothing.
+        page.get_by_role("button", name="| Idle").wait_for(timeout=90_000)
 
     def run_all(self, page: Page, last: int) -> None:
         """Run all cells from the menu; return when the `last` execution is done."""

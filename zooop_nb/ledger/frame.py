@@ -60,7 +60,8 @@ _COLUMNS: Final[tuple[tuple[str, str, str], ...]] = (
     ("project", "o.project", "category"),
     ("wallet", "o.wallet", "category"),
     ("key", "o.key_label", "category"),
-    ("host", "o.host", "category"),
+    # A sandbox's address means nothing once it has ended, and must not stand in a notebook that is kept.
+    ("host", "CASE o.mode WHEN 'sandbox' THEN 'sandbox' ELSE o.host END", "category"),
     ("mode", "o.mode", "category"),
 )
 
