@@ -46,7 +46,9 @@ def unload(shell: Any) -> None:
     ]
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("zooop", None)
-    shell.magics_manager.registry.pop("ZooopMagics", None)
+    magics = shell.magics_manager.registry.pop("ZooopMagics", None)
+    # IPython lists each class of magics there itself.
+    shell.configurables[:] = [each for each in shell.configurables if each is not magics]
     session.close()
 
 
