@@ -185,8 +185,9 @@ def test_a_refusal_after_a_lost_answer_leaves_open_whether_the_order_arrived(
         ("drop_before", 3),
         ({"status": 400, "code": "invalid_payload"}, 1),
         ("garbage", 1),
-    ]
-    + [({"status": 429, "code": "rate_limited", "retryAfter": 61}, 1), ({"status": 500}, 1)],
+        ({"status": 429, "code": "rate_limited", "retryAfter": 61}, 1),
+        ({"status": 500}, 1),
+    ],
     ids=str,
 )
 def test_there_are_three_attempts_where_trying_helps_and_one_where_not(

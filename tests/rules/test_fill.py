@@ -177,8 +177,19 @@ def test_a_number_out_of_range_is_named_with_the_range(
 
 @pytest.mark.parametrize(
     ("value", "sent"),
-    [(True, True), ("true", True), ("Yes", True), ("on", True), (1, True), ("1", True)]
-    + [(False, False), ("FALSE", False), ("no", False), ("off", False), (0, False)],
+    [
+        (True, True),
+        ("true", True),
+        ("Yes", True),
+        ("on", True),
+        (1, True),
+        ("1", True),
+        (False, False),
+        ("FALSE", False),
+        ("no", False),
+        ("off", False),
+        (0, False),
+    ],
 )
 def test_a_switch_is_on_or_off(value: object, sent: bool) -> None:
     assert one(Param("hd", "boolean"), value) is sent

@@ -24,8 +24,17 @@ def asks(
 
 @pytest.mark.parametrize(
     ("tasks", "total", "asked"),
-    [(1, 1, False), (1, 100, False), (1, 5000, False), (2, 99, False), (2, 99.5, False), (2, 100, True)]
-    + [(3, 3, True), (3, 0, True), (100, 100, True)],
+    [
+        (1, 1, False),
+        (1, 100, False),
+        (1, 5000, False),
+        (2, 99, False),
+        (2, 99.5, False),
+        (2, 100, True),
+        (3, 3, True),
+        (3, 0, True),
+        (100, 100, True),
+    ],
 )
 def test_the_guides_table_for_a_batch(tasks: int, total: float, asked: bool) -> None:
     assert asks(tasks, total) is asked

@@ -43,8 +43,20 @@ def test_a_documented_code_is_sent_again_by_its_status_and_a_reached_cap_never(c
 @pytest.mark.parametrize("status", sorted(SENT_AGAIN))
 @pytest.mark.parametrize(
     ("header", "answer"),
-    [("0", 0.0), ("1", 1.0), ("59.5", 59.5), ("60", 60.0), ("61", False), ("60.1", False), ("86400", False)]
-    + [("-5", 0.0), ("soon", True), ("inf", True), ("nan", True), ("", True)],
+    [
+        ("0", 0.0),
+        ("1", 1.0),
+        ("59.5", 59.5),
+        ("60", 60.0),
+        ("61", False),
+        ("60.1", False),
+        ("86400", False),
+        ("-5", 0.0),
+        ("soon", True),
+        ("inf", True),
+        ("nan", True),
+        ("", True),
+    ],
 )
 def test_retry_after_is_honoured_up_to_a_minute(status: int, page: bool, header: str, answer: float) -> None:
     found = retry.again(refused(status, retry_after=header, page=page))
