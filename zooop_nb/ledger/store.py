@@ -9,7 +9,7 @@ import json
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -237,8 +237,12 @@ class Ledger:
         """The DataFrame: one row an event, oldest first; see `zooop_nb.ledger.frame`."""
         from zooop_nb.ledger.frame import frame
 
-        with self._read() as db:
-            return frame(db)
+        # A connection of its own: a long ledger is read while orders go on being written.
+        try:
+            with closing(sqlite3.connect(self.path, timeout=30)) as db:
+                return frame(db)
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
 
     # Uploads.
 

@@ -110,9 +110,10 @@ class Quoted:
     def __str__(self) -> str:
         from zooop_nb.studio import render
 
-        return render.summary_line(
-            self.model, self.breakdown.get("pricing_key"), self.credits, self.eta, self.count
-        )
+        key = self.breakdown.get("pricing_key")
+        # A model with one price calls it "default", which tells nobody anything.
+        key = None if key == "default" else key
+        return render.summary_line(self.model, key, self.credits, self.eta, self.count)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
         return {"text/plain": str(self)}

@@ -157,6 +157,9 @@ class Tasks(Sequence[Task]):
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._tasks = tuple(tasks)
 
+    def __repr__(self) -> str:
+        return f"<{len(self)} tasks, {sum(task.done() for task in self)} done>"
+
     @overload
     def __getitem__(self, index: int) -> Task: ...
 
