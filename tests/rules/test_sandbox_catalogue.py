@@ -1,6 +1,8 @@
 """The sandbox's catalogue: what must be in it, and what the loader must not let through."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ from tests.contract import conformity
 from zooop_nb.contract.categories import CATEGORIES
 from zooop_nb.sandbox import catalogue as catalogue_package
 from zooop_nb.sandbox.catalogue import Catalogue, CatalogueError, Model, load
+from zooop_nb.sandbox.catalogue.files import slip
+
+FOLDER = Path(catalogue_package.__file__).parent
 
 DOCUMENTED_TYPES = {
     "image_url", "image_urls", "video_url", "audio_url", "first_frame", "last_frame", "mask_url", "voice",
@@ -259,8 +264,7 @@ def test_models_that_only_tools_use_are_in_no_category(catalogue: Catalogue, mod
 
 
 def test_every_file_says_that_its_prices_and_timings_are_made_up() -> None:
-    folder = Path(catalogue_package.__file__).parent
-    priced = [file for file in folder.glob("*.yaml") if file.stem != "brands"]
+    priced = [file for file in FOLDER.glob("*.yaml") if file.stem != "brands"]
     assert len(priced) == len(CATEGORIES) + 2
     assert all("Prices and timings are made up" in file.read_text("utf-8") for file in priced)
 
@@ -273,7 +277,7 @@ def edited(tmp_path: Path) -> Callable[[str, Callable[[Any], None]], Path]:
     """A copy of the catalogue in which one file has been changed."""
 
     def edit(stem: str, change: Callable[[Any], None]) -> Path:
-        for file in Path(catalogue_package.__file__).parent.glob("*.yaml"):
+        for file in FOLDER.glob("*.yaml"):
             shutil.copy(file, tmp_path)
         file = tmp_path / f"{stem}.yaml"
         data = yaml.safe_load(file.read_text("utf-8"))
@@ -298,7 +302,7 @@ SLIPS = {
     "a ratio that YAML read as a number": (
         "image-default",
         lambda d: d["models"][4]["params"][1].update(default=61),
-        "not of type 'string'",
+        "YAML reads an unquoted 1:1 as 61",
     ),
     "a number without a range": (
         "image-default",
@@ -310,6 +314,43 @@ SLIPS = {
         lambda d: first(d)["versions"][0]["typicalPrice"].update(typicalCredits=1.5),
         "integer",
     ),
+    "a price that is none of the two kinds": (
+        "image-default",
+        lambda d: first(d)["versions"][0]["pricing"].update(rate=4),
+        "either rate, or key and rates",
+    ),
+    "a surcharge without a reason": (
+        "video-text-ref",
+        lambda d: first(d)["versions"][0]["pricing"].update(surcharges=[{"add": 1}]),
+        "when or times",
+    ),
+    "a choice without choices": (
+        "image-default",
+        lambda d: first(d)["params"].append({"id": "odd", "type": "enum", "required": False}),
+        "options or enumValues",
+    ),
+    "constraints that say nothing": (
+        "image-default",
+        lambda d: first(d)["params"][0].update(constraints={}),
+        "constrain nothing",
+    ),
+    "a price of nothing": (
+        "image-default",
+        lambda d: first(d)["versions"][0]["typicalPrice"].update(typicalCredits=0),
+        "> 0",
+    ),
+    "an id in capitals": (
+        "image-default",
+        lambda d: first(d)["params"][0].update(id="Prompt"),
+        "regex",
+    ),
+    "a renderer that is not there": ("image-default", lambda d: first(d).update(action="paint"), "paint"),
+    "a template that does not say whether it is official": (
+        "templates",
+        lambda d: d["templates"][0].pop("official"),
+        "official",
+    ),
+    "a category without models": ("audio-music", lambda d: d.update(models=[]), "models"),
     "a name that stands there twice": (
         "image-default",
         lambda d: d["models"].append(first(d)),
@@ -397,6 +438,77 @@ def test_the_loader_refuses(
 ) -> None:
     with pytest.raises(CatalogueError, match=said):
         load(edited(stem, change))
+
+
+@pytest.mark.parametrize(
+    ("stem", "change", "said"),
+    [
+        (
+            "video-text-ref",
+            lambda d: d["models"][1]["params"][0].update(requird=True),
+            "video-text-ref.yaml: models[1] (Kling V3).params[0] (prompt): "
+            "Object contains unknown field `requird`",
+        ),
+        (
+            "tools",
+            lambda d: d["models"][0]["versions"][0]["pricing"].update(rate="2"),
+            "tools.yaml: models[0] (Bria RMBG 2.0).versions[0] (Standard).pricing.rate: "
+            "Expected `float`, got `str`",
+        ),
+        ("templates", lambda d: d["templates"][0].update(mediaType="audio"), "templates[0] (Superhero"),
+        (
+            "image-default",
+            lambda d: first(d)["versions"][0]["pricing"]["rates"].update({"low-2k": 0}),
+            "models[0] (GPT Image 2.0).versions[0] (Standard).pricing.rates[...]: Expected `float` > 0",
+        ),
+        ("brands", lambda d: d.pop("brands"), "brands.yaml: the file: Object missing required field"),
+    ],
+)
+def test_a_slip_is_told_with_its_file_the_name_of_the_entry_and_the_key(
+    edited: Callable[..., Path], stem: str, change: Callable[[Any], None], said: str
+) -> None:
+    with pytest.raises(CatalogueError) as refused:
+        load(edited(stem, change))
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
+def test_no_key_of_any_object_can_be_misspelt_unseen(file: Path) -> None:
+    """Every object of the files, params' constraints and prices included, knows its keys."""
+    free = {"brands", "fixed", "rates", "when", "shared"}
+    data = yaml.safe_load(file.read_text("utf-8"))
+
+    def spoil(value: Any, key: str) -> None:
+        if isinstance(value, dict):
+            if key not in free:
+                assert slip(file.stem, data) is None
+                value["mispelt"] = 1
+                wrong = slip(file.stem, data)
+                del value["mispelt"]
+                assert wrong is not None
+                assert "mispelt" in wrong
+            for name, each in value.items():
+                if name != "shared":
+                    spoil(each, name)
+        elif isinstance(value, list):
+            for each in value[:2]:
+                spoil(each, key)
+
+    spoil(data, "")
+
+
+def test_the_command_for_editors_says_whether_all_is_well(edited: Callable[..., Path]) -> None:
+    def check(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "zooop_nb.sandbox.catalogue", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    fine = check()
+    assert (fine.returncode, fine.stderr) == (0, "")
+    assert "all is well" in fine.stdout
+    folder = edited("image-default", lambda d: first(d).update(secondz=1))
+    spoilt = check(str(folder))
+    assert spoilt.returncode == 1
+    assert "image-default.yaml: models[0] (GPT Image 2.0): " in spoilt.stderr
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

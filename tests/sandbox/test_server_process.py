@@ -216,6 +216,16 @@ def test_the_process_module_imports_nothing_but_the_standard_library() -> None:
     assert ended.stdout.strip() == "[]"
 
 
+def test_a_sandbox_is_ready_before_anything_is_imported_that_only_making_media_needs() -> None:
+    script = (
+        "import sys; import zooop_nb.sandbox.serve as serve; serve.load()\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules} &\n"
+        "             {'av', 'numpy', 'PIL', 'vtracer', 'espeakng_loader', 'jsonschema', 'httpx'}))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
 def test_stop_says_how_it_ended_and_may_be_called_twice() -> None:
     sandbox = SandboxProcess.start()
     assert sandbox.alive

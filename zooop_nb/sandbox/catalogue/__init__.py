@@ -1,21 +1,21 @@
 """The sandbox's catalogue: every model, AI tool and template, kept as data beside this file.
 
 One YAML file a category, one for the AI tools, one for the templates and one for the brands. They are
-checked when they are loaded, against `schema.json` and against each other, so that a slip of the pen is
-found by name and not by a strange price. API documentation: "Public categories", "GET /v1/models",
+checked when they are loaded, against the types in `files.py` and against each other, so that a slip of the
+pen is found by name and not by a strange price. After an edit, `python -m zooop_nb.sandbox.catalogue` says
+whether all is well. API documentation: "Public categories", "GET /v1/models",
 "GET /v1/ai-tools". Prices and timings are made up.
 """
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
 from zooop_nb.contract.categories import CATEGORIES, Category
 from zooop_nb.sandbox.catalogue.check import CatalogueError, check_model, check_recipe, once
+from zooop_nb.sandbox.catalogue.files import slip
 from zooop_nb.sandbox.catalogue.shapes import Combination, Model, Pricing, Recipe, Version, Wire, model_id
 from zooop_nb.sandbox.params import limit
 
@@ -80,8 +80,6 @@ def load(path: Path | None = None) -> Catalogue:
     Raises CatalogueError, which names the file and the place in it, where anything does not fit.
     """
     folder = path or _HERE
-    schema = json.loads((_HERE / "schema.json").read_text("utf-8"))
-    validator = jsonschema.Draft202012Validator(schema)
 
     def read(stem: str) -> Wire:
         file = folder / f"{stem}.yaml"
@@ -91,8 +89,8 @@ def load(path: Path | None = None) -> Catalogue:
             raise CatalogueError(f"{file}: cannot be read: {error.strerror}") from error
         except yaml.YAMLError as error:
             raise CatalogueError(f"{file}: is not YAML: {error}") from error
-        if wrong := jsonschema.exceptions.best_match(validator.iter_errors(data)):
-            raise CatalogueError(f"{file.name}: {wrong.json_path}: {wrong.message}")
+        if wrong := slip(stem, data):
+            raise CatalogueError(f"{file.name}: {wrong}")
         return dict(data)
 
     brands: dict[str, str] = read("brands")["brands"]

@@ -1,4 +1,4 @@
-"""What the catalogue's schema cannot say: that prices, params and recipes fit together.
+"""What the types of the catalogue's files cannot say: that prices, params and recipes fit together.
 
 A price that no payload can reach, a pricing key without a rate or a default that its own param refuses
 would surface as a strange answer to some order, much later; here they stop the loading, by name.
