@@ -15,7 +15,16 @@ from typing import Any, Final
 
 from zooop_nb.contract.backend import Backend
 from zooop_nb.contract.shapes import TaskState
-from zooop_nb.errors import APIError, Do, DownloadFailed, OrderUnknown, PaidTaskError, ZooopError, remedy
+from zooop_nb.errors import (
+    APIError,
+    Do,
+    DownloadFailed,
+    LedgerError,
+    OrderUnknown,
+    PaidTaskError,
+    ZooopError,
+    remedy,
+)
 from zooop_nb.ledger import Entry, Ledger
 from zooop_nb.ledger.store import TERMINAL
 from zooop_nb.studio import pace
@@ -37,6 +46,14 @@ class Carrier:
         self._folder = folder
         # A submit goes on although nobody waits for it any more; the loop keeps no reference of its own.
         self._submits: set[asyncio.Task[Entry]] = set()
+        self._owed: set[str] = set()
+        """Orders that nobody follows any more, where the ledger could not take that down."""
+
+    def catch_up(self) -> None:
+        """Take down what is owed to the ledger, so that abandoned orders are found. Raises `LedgerError`."""
+        for order_id in tuple(self._owed):
+            self._ledger.abandon(order_id)
+            self._owed.discard(order_id)
 
     async def carry(
         self, entry: Entry, track: Track, submitted: "Future[Entry]", *, resent: bool = False
@@ -51,7 +68,7 @@ class Carrier:
                 track.put(_progress(entry, "sending", 0.0))
                 submit = asyncio.ensure_future(self._submit(entry, resent))
                 self._submits.add(submit)
-                submit.add_done_callback(self._submits.discard)
+                submit.add_done_callback(self._submit_ended)
                 # Shielded: an interrupt stops the waiting, and the answer with the task's id is still read.
                 entry = await asyncio.shield(submit)
             _settle(submitted, entry)
@@ -61,8 +78,9 @@ class Carrier:
                 entry = await self._keep(entry, track)
             return self._ledger.ended(entry.order_id)
         except BaseException as error:
-            if not self._ledger.get(entry.order_id).ended:
-                self._ledger.abandon(entry.order_id, error.message if isinstance(error, ZooopError) else None)
+            if isinstance(error, LedgerError):
+                error.remedies = (*error.remedies, remedy(Do.RESUME, order=entry.order_id))
+            self._let_go(entry.order_id, error)
             if isinstance(error, asyncio.CancelledError):
                 submitted.cancel()
             elif not submitted.done():
@@ -70,6 +88,19 @@ class Carrier:
             raise
         finally:
             track.close()
+
+    def _let_go(self, order_id: str, error: BaseException) -> None:
+        try:
+            if not self._ledger.get(order_id).ended:
+                self._ledger.abandon(order_id, error.message if isinstance(error, ZooopError) else None)
+        except LedgerError:
+            self._owed.add(order_id)
+
+    def _submit_ended(self, submit: "asyncio.Task[Entry]") -> None:
+        self._submits.discard(submit)
+        if not submit.cancelled():
+            # Asked for here, for after an interrupt nobody else does, and asyncio would print it.
+            submit.exception()
 
     async def _submit(self, entry: Entry, resent: bool) -> Entry:
         try:

@@ -270,6 +270,7 @@ class Studio:
 
     def pick_up(self, order_id: str | None = None) -> tuple[Tasks, tuple[Result, ...]]:
         """The tasks that `resume` follows, begun; and the orders that it can only report."""
+        self._carrier.catch_up()
         entries = self.ledger.unfinished() if order_id is None else [self.ledger.find(order_id)]
         tasks: list[Task] = []
         settled: list[Result] = []
@@ -404,6 +405,8 @@ class Studio:
 
     async def _plans(self, asks: Sequence[Ask], origin: Origin, *, attach: bool, paying: bool) -> list[Plan]:
         orders = [await resolve(ask, self.catalogue, self._shelf, origin) for ask in asks]
+        if attach:
+            self._carrier.catch_up()
         attached = [
             self._attach(order, ask.count) if attach else () for order, ask in zip(orders, asks, strict=True)
         ]

@@ -1,0 +1,106 @@
+"""A ledger that cannot be written: nothing is submitted, for what is not written could be paid unseen."""
+
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.driver import PATIENCE, Kernel
+from tests.kernel.gate import Gate
+from tests.kernel.town import TOKEN, Town
+
+pytestmark = pytest.mark.xdist_group("ledger_in_the_way")
+
+ORDER = "%zooop image -m flash a red panda"
+
+
+@pytest.fixture(scope="module")
+def shared(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    home = tmp_path_factory.mktemp("home")
+    with Kernel({"ZOOOP_API_HOST": town.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(home)}) as kernel:
+        kernel.ok("%load_ext zooop_nb")
+        kernel.ok(f"home = '{home}'")
+        yield kernel
+
+
+@pytest.fixture
+def kernel(shared: Kernel, town: Town) -> Kernel:
+    """The kernel, with books that are empty."""
+    town.reset()
+    return shared
+
+
+def refused(kernel: Kernel, town: Town) -> None:
+    """The order ends with an error of the ledger, which names it, and moves nothing."""
+    error = kernel.run(ORDER).error
+    assert error["ename"] == "LedgerError"
+    assert "ledger.sqlite" in error["traceback"][0]
+    assert len(error["traceback"]) <= 3
+    assert town.tasks == []
+
+
+@pytest.fixture
+def closed_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which nothing can be made: for root, who may do so anywhere else, the kernel's own."""
+    if os.geteuid() == 0:
+        yield Path("/proc/sys")
+    else:
+        tmp_path.chmod(0o500)
+        yield tmp_path
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(not Path("/proc/sys").is_dir(), reason="there is no folder that root cannot write to")
+def test_a_folder_that_cannot_be_written(kernel: Kernel, town: Town, closed_folder: Path) -> None:
+    kernel.ok(f"%zooop config ledger={closed_folder}/ledger.sqlite")
+    try:
+        refused(kernel, town)
+    finally:
+        kernel.ok("%zooop config ledger={home}/ledger.sqlite")
+
+
+def test_a_ledger_that_is_no_database(kernel: Kernel, town: Town, tmp_path: Path) -> None:
+    file = tmp_path / "ledger.sqlite"
+    file.write_text("my shopping list\n" * 100)
+    kernel.ok(f"%zooop config ledger={file}")
+    try:
+        refused(kernel, town)
+    finally:
+        kernel.ok("%zooop config ledger={home}/ledger.sqlite")
+    assert file.read_text().startswith("my shopping list")
+
+
+def test_a_disk_that_is_full_before_the_quote(kernel: Kernel, town: Town) -> None:
+    kernel.ok(ORDER)
+    town.reset()
+    # No file may grow beyond a page: what a full disk does, for this process alone.
+    before = resource.prlimit(kernel.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    try:
+        refused(kernel, town)
+    finally:
+        resource.prlimit(kernel.pid, resource.RLIMIT_FSIZE, before)
+    kernel.ok(ORDER)
+    assert len(town.tasks) == 1
+
+
+def test_a_disk_that_is_full_after_the_submit_loses_no_paid_order(
+    town: Town, gate: Gate, tmp_path: Path
+) -> None:
+    town.reset()
+    hold = gate.hold("POST /v1/tasks", "answer")
+    env = {"ZOOOP_API_HOST": gate.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(tmp_path)}
+    with Kernel(env) as kernel:
+        kernel.ok("%load_ext zooop_nb")
+        cell = kernel.send(ORDER)
+        assert hold.reached.wait(PATIENCE)
+        before = resource.prlimit(kernel.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        hold.opened.set()
+        error = kernel.finish(cell).error
+        resource.prlimit(kernel.pid, resource.RLIMIT_FSIZE, before)
+        assert error["ename"] == "LedgerError"
+        assert "%zooop resume" in error["traceback"][-1]
+        again = kernel.ok(ORDER)
+    assert "attached to the order that an earlier run of this cell left" in again.text
+    assert len(town.tasks) == 1
