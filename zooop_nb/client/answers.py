@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Mapping
 from datetime import UTC
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -13,6 +13,8 @@ from zooop_nb.client.retry import TRANSIENT, Transient
 from zooop_nb.errors import APIError, Do, NonsenseAnswer, Remedy, class_for, remedy
 
 T = TypeVar("T")
+
+_NO_MODELS_FAULT: Final = frozenset({"vision_unavailable", "moderation_unavailable"})
 
 
 def decode(body: bytes, shape: type[T], *, asked: str) -> T:
@@ -93,10 +95,10 @@ def _remedies(status: int, code: str, wait: float | None, extras: Mapping[str, A
         return [remedy(Do.REWORD)]
     if code in {"insufficient_credits", "arrears"}:
         return [remedy(Do.TOP_UP)]
-    if code in {"unknown_model", "model_not_public"} or status == 503:
-        return [remedy(Do.USE_ANOTHER_MODEL)]
     if status == 429 and wait is not None:
         return [remedy(Do.WAIT, seconds=round(wait))]
+    if code in {"unknown_model", "model_not_public"} or (status == 503 and code not in _NO_MODELS_FAULT):
+        return [remedy(Do.USE_ANOTHER_MODEL)]
     return []
 
 

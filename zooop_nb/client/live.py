@@ -5,9 +5,9 @@ that carries it follows a redirect, and media is fetched without it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 from urllib.parse import quote as percent
 
 import httpx
@@ -33,6 +33,8 @@ from zooop_nb.errors import Do, NonsenseAnswer, Remedy, Unreachable, ZooopError,
 from zooop_nb.settings import Settings, is_loopback
 
 T = TypeVar("T")
+Page = Literal["/llms.txt", "/llms-full.txt", "/api-docs.md", "/skills/zooop/SKILL.md"]
+"""What the host serves to anybody, beside the API."""
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0, write=120.0, pool=None)
 # A submit can be slow and still succeed; describe-image waits for a vision model.
@@ -40,9 +42,15 @@ SLOW: Final = httpx.Timeout(120.0, connect=10.0, pool=None)
 
 
 class LiveBackend:
-    """The API itself, or a sandbox. Use it on one event loop; close it with `aclose()`."""
+    """The API itself, or a sandbox. Use it on one event loop; close it with `aclose()`.
 
-    def __init__(self, settings: Settings) -> None:
+    `sleep` waits so many seconds between two looks at an upload: a clock that can be moved on (the
+    sandbox's, under its control) needs another than asyncio's.
+    """
+
+    def __init__(
+        self, settings: Settings, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         secret = settings.require_token()
         self.host = settings.host
         self.token = secret.digest
@@ -54,6 +62,7 @@ class LiveBackend:
             trust_env=not is_loopback(self.host),
             headers={"User-Agent": f"zooop-nb/{__version__}"},
         )
+        self._sleep = sleep
         self._secret = secret.reveal().encode()
         self._authorization = {"Authorization": f"Bearer {secret.reveal()}"}
 
@@ -125,9 +134,26 @@ class LiveBackend:
         )
 
     async def upload(self, file: Path, content_type: str) -> str:
-        """`POST /v1/uploads`, streamed from disk; a video is followed until it is ready. Its ZOOOP URL.
+        """Bring a file to the API and follow it until it is ready, as a clip needs; its ZOOOP URL.
 
-        Raises `BadMedia` where the file is over 100 MB or the API rejects what is in it.
+        A clip is asked about after 5, 10, 20 and 20 s and again from 5, for up to 30 minutes. Raises as
+        `start_upload` does, and `BadMedia` where the API rejects what is in the file. API documentation:
+        `GET /v1/uploads/{uploadId}`.
+        """
+        state = await self.start_upload(file, content_type)
+        upload_id = state.upload_id or ""
+        for wait in media.upload_waits():
+            if state.status != "processing":
+                break
+            await self._sleep(wait)
+            state = await self.upload_state(upload_id)
+        return media.ready_url(file.name, state)
+
+    async def start_upload(self, file: Path, content_type: str) -> Uploaded:
+        """`POST /v1/uploads`, streamed from disk: `ready` at once, or for a clip `processing`.
+
+        Raises `BadMedia`, before a byte is sent, for a file that is empty, over 100 MB or of a type that
+        the API does not take; `ModerationBlocked` (451) for a picture that it rejects.
         """
         size = file.stat().st_size
         media.check_upload(file.name, size, content_type)
@@ -139,14 +165,30 @@ class LiveBackend:
                 "POST", "/v1/uploads", Uploaded, content=media.chunks(file), headers=headers, timeout=SLOW
             )
 
-        state = await retry.call(send)
-        poll = f"/v1/uploads/{percent(state.upload_id or '', safe='')}"
-        for wait in media.upload_waits():
-            if state.status != "processing":
-                break
-            await asyncio.sleep(wait)
-            state = await self._get(poll, Uploaded)
-        return media.ready_url(file.name, state)
+        return await retry.call(send)
+
+    async def upload_state(self, upload_id: str) -> Uploaded:
+        """`GET /v1/uploads/{uploadId}`: `processing`, `ready`, `blocked` or `errored`.
+
+        Only the token that made the upload can ask; others get 404 `unknown_upload`.
+        """
+        return await self._get(f"/v1/uploads/{percent(upload_id, safe='')}", Uploaded)
+
+    async def page(self, path: Page) -> str:
+        """A text that the host serves beside the API, asked for without the token.
+
+        API documentation: "For developers", "Transient errors".
+        """
+
+        async def send() -> str:
+            response = await self._answer("GET", path, headers={})
+            if response.status_code == 200:
+                return response.text
+            raise answers.refusal(
+                response.status_code, response.headers, response.content, asked=f"GET {path}"
+            )
+
+        return await retry.call(send)
 
     async def fetch(self, url: str, folder: Path, name: str) -> Fetched:
         """Stream an output to disk, without the token; the extension comes from the content type."""
@@ -195,30 +237,42 @@ class LiveBackend:
         headers: dict[str, str] | None = None,
         timeout: httpx.Timeout = TIMEOUT,
     ) -> T:
+        response = await self._answer(
+            method, path, headers=self._authorization | (headers or {}), content=content, timeout=timeout
+        )
         asked = f"{method} {path.partition('?')[0]}"
-        try:
-            response = await self._http.request(
-                method,
-                self.host + path,
-                content=content,
-                headers=self._authorization | (headers or {}),
-                timeout=timeout,
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            check = remedy(Do.CHECK_HOST, host=self.host)
-            raise _unreachable(error, f"{asked} at {self.host}", value=self.host, remedies=[check]) from error
-        if response.is_redirect:
-            raise NonsenseAnswer(
-                f"{asked} at {self.host} was answered with a redirect, which is not followed: "
-                "the API key goes to the API's own host only.",
-                value=self.host,
-                remedies=[remedy(Do.CHECK_HOST, host=self.host)],
-            )
         # A proxy's page may repeat what it was sent; no error of ours does.
         body = response.content.replace(self._secret, b"...")
         if response.is_success:
             return answers.decode(body, shape, asked=asked)
         raise answers.refusal(response.status_code, response.headers, body, asked=asked)
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str],
+        content: bytes | AsyncIterator[bytes] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+    ) -> httpx.Response:
+        """What the API's own host answers, whatever that is; a redirect is not followed."""
+        asked = f"{method} {path.partition('?')[0]} at {self.host}"
+        check = remedy(Do.CHECK_HOST, host=self.host)
+        try:
+            response = await self._http.request(
+                method, self.host + path, content=content, headers=headers, timeout=timeout
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _unreachable(error, asked, value=self.host, remedies=[check]) from error
+        if response.is_redirect:
+            raise NonsenseAnswer(
+                f"{asked} was answered with a redirect, which is not followed: "
+                "the API key goes to the API's own host only.",
+                value=self.host,
+                remedies=[check],
+            )
+        return response
 
 
 def _unreachable(
