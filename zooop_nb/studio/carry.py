@@ -63,8 +63,11 @@ class Carrier:
 
         Cancelled, or failing without an end, the order is left abandoned in the ledger.
         """
+        began = time.monotonic() - min(_age(entry), 3600.0)
         try:
             if entry.task_id is None:
+                # Sent now, perhaps again: the task may be as young as that.
+                began = time.monotonic()
                 track.put(_progress(entry, "sending", 0.0))
                 submit = asyncio.ensure_future(self._submit(entry, resent))
                 self._submits.add(submit)
@@ -73,7 +76,7 @@ class Carrier:
                 entry = await asyncio.shield(submit)
             _settle(submitted, entry)
             if entry.state not in TERMINAL:
-                entry = await self._follow(entry, track)
+                entry = await self._follow(entry, track, began)
             if entry.state == "succeeded" and entry.fetched_at is None:
                 entry = await self._keep(entry, track)
             return self._ledger.ended(entry.order_id)
@@ -117,8 +120,7 @@ class Carrier:
         self._ledger.submitted(entry.order_id, answer.task_id, answer.status)
         return self._ledger.get(entry.order_id)
 
-    async def _follow(self, entry: Entry, track: Track) -> Entry:
-        began = time.monotonic() - min(_age(entry), 3600.0)
+    async def _follow(self, entry: Entry, track: Track, began: float) -> Entry:
         assert entry.task_id is not None
         while True:
             try:

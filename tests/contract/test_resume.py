@@ -1,0 +1,463 @@
+"""What is left behind is picked up: paid once, never lost, and never sent again where that might pay twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.conftest import CHEAP, MAIN, OTHER, WORLD, Books, ScriptedFace, cheap
+from zooop_nb import errors
+from zooop_nb.ledger import Entry, Ledger
+from zooop_nb.sandbox.process import SandboxProcess
+from zooop_nb.studio.studio import Prepared, Studio
+
+SUBMIT = {"method": "POST", "path": "/v1/tasks"}
+TASK = {"method": "GET", "path": "/v1/tasks/*"}
+FILES = {"method": "GET", "path": "/cdn-cgi/*"}
+
+
+def lose(studio: Studio, faults: Callable[..., None], do: object = "drop_after") -> Entry:
+    """An order whose submit got no answer; with `drop_before`, it did not arrive."""
+    faults({**SUBMIT, "do": do, "times": 3})
+    with pytest.raises(errors.OrderUnknown) as caught:
+        studio.image("a red panda", model=CHEAP)
+    faults()
+    assert f'studio.resume("{caught.value.order_id}")' in str(caught.value)
+    assert "try again" not in str(caught.value)
+    return studio.ledger.get(caught.value.order_id)
+
+
+def age(studio: Studio, entry: Entry, hours: float) -> None:
+    """As if the order had been sent so long ago."""
+    studio.ledger._db.execute(
+        "UPDATE orders SET sent_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?) WHERE order_id = ?",
+        (f"-{hours * 3600} seconds", entry.order_id),
+    )
+
+
+def charges(studio: Studio) -> int:
+    frame = studio.ledger.frame()
+    return int((frame["event"] == "charge").sum())
+
+
+@pytest.mark.parametrize("do", ["drop_after", "drop_before", "garbage", {"status": 502}])
+@pytest.mark.parametrize("hours", [0, 22.9])
+def test_an_order_without_an_answer_is_sent_again_as_it_was_and_paid_once(
+    studio: Studio, books: Books, faults: Callable[..., None], do: object, hours: float
+) -> None:
+    entry = lose(studio, faults, do)
+    assert (entry.state, entry.follower, entry.task_id) == ("intended", None, None)
+    age(studio, entry, hours)
+    [result] = studio.resume()
+    assert (result.order_id, result.status, result.credits) == (entry.order_id, "succeeded", 1)
+    [task] = books.tasks
+    assert (task["taskId"], task["idempotencyKey"]) == (result.task_id, entry.key)
+    after = studio.ledger.get(entry.order_id)
+    assert (after.body, after.key) == (entry.body, entry.key)
+    assert books.spent() == charges(studio) == 1
+    assert studio.tasks().empty
+    assert len(studio.resume()) == 0
+
+
+@pytest.mark.parametrize("do", ["drop_after", "drop_before"])
+def test_after_23_hours_it_is_unknown_and_nothing_is_sent(
+    studio: Studio, books: Books, faults: Callable[..., None], do: str
+) -> None:
+    entry = lose(studio, faults, do)
+    age(studio, entry, 23.01)
+    before = books.whole()["charges"]
+    [result] = studio.resume()
+    assert (result.status, result.task_id) == ("unknown", None)
+    assert "23 hours" in (result.error or "")
+    assert books.whole()["charges"] == before
+    assert studio.ledger.get(entry.order_id).state == "unknown"
+    assert studio.tasks()["state"].tolist() == ["unknown"]
+
+
+def test_another_token_is_not_used_to_send_it_again(
+    studio: Studio, studio_of: Callable[..., Studio], books: Books, faults: Callable[..., None]
+) -> None:
+    entry = lose(studio, faults)
+    [result] = studio_of(OTHER).resume()
+    assert result.status == "unknown"
+    assert "another token" in (result.error or "")
+    assert books.spent() == 1
+    [result] = studio.resume(entry.order_id)
+    assert (result.status, result.credits) == ("succeeded", 1)
+    assert books.spent() == 1
+
+
+def test_another_host_is_not_sent_it(
+    studio: Studio, studio_of: Callable[..., Studio], books: Books, faults: Callable[..., None], sandbox: Any
+) -> None:
+    entry = lose(studio, faults)
+    [result] = studio_of(MAIN, host=sandbox.url.replace("127.0.0.1", "localhost")).resume()
+    assert result.status == "unknown"
+    assert sandbox.url in (result.error or "")
+    assert studio.ledger.get(entry.order_id).task_id is None
+    assert books.spent() == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(402, "insufficient_credits"), (429, "token_daily_cap_reached"), (401, "invalid_token")],
+)
+def test_a_repeated_submit_that_is_refused_does_not_hide_that_the_first_was_accepted(
+    studio: Studio, books: Books, faults: Callable[..., None], status: int, code: str
+) -> None:
+    entry = lose(studio, faults)
+    faults({**SUBMIT, "do": {"status": status, "code": code}, "times": None})
+    [result] = studio.resume()
+    assert result.status != "refused"
+    assert studio.ledger.get(entry.order_id).state == "intended"
+    faults()
+    [result] = studio.resume()
+    assert (result.status, result.credits) == ("succeeded", 1)
+    assert books.spent() == charges(studio) == 1
+
+
+def test_a_submit_that_certainly_did_not_leave_is_over_and_leaves_nothing_to_resume(
+    studio_of: Callable[..., Studio],
+) -> None:
+    with SandboxProcess.start(world=WORLD, speed=0) as short_lived:
+        studio = studio_of(host=short_lived.url)
+        prepared = studio.prepare([cheap()])
+    with pytest.raises(errors.Unreachable, match=short_lived.url):
+        studio.place(prepared).accepted()
+    assert studio.tasks().empty
+
+
+def test_a_task_that_was_lost_sight_of_is_followed_again(
+    studio: Studio, books: Books, faults: Callable[..., None]
+) -> None:
+    faults({**TASK, "do": {"status": 503}, "times": 3})
+    with pytest.raises(errors.PaidTaskError) as caught:
+        studio.image("a red panda", model=CHEAP)
+    assert caught.value.task_id == books.tasks[0]["taskId"]
+    assert studio.tasks()["state"].tolist() == ["submitted"]
+    [result] = studio.resume(caught.value.task_id)
+    assert (result.status, result.credits) == ("succeeded", 1)
+    assert books.spent() == charges(studio) == 1
+
+
+def test_an_output_that_was_not_fetched_is_fetched(
+    studio: Studio, books: Books, faults: Callable[..., None]
+) -> None:
+    faults({**FILES, "do": {"truncate": 100}, "times": 3})
+    with pytest.raises(errors.DownloadFailed) as caught:
+        studio.image("a red panda", model=CHEAP)
+    assert "succeeded and is paid" in str(caught.value)
+    assert "try again" not in str(caught.value)
+    assert not list(studio.settings.media_path.rglob("*.*"))
+    [result] = studio.resume()
+    assert result.order_id == caught.value.order_id
+    assert result.output.path is not None
+    assert result.output.path.is_file()
+    assert books.spent() == charges(studio) == 1
+    assert studio.tasks().empty
+
+
+def test_a_refused_download_names_resume_and_never_says_to_try_again(
+    studio: Studio, faults: Callable[..., None]
+) -> None:
+    faults({**FILES, "do": {"status": 429, "code": "rate_limited", "retryAfter": 90}, "times": None})
+    with pytest.raises(errors.DownloadFailed) as caught:
+        studio.image("a red panda", model=CHEAP)
+    assert "studio.resume(" in str(caught.value)
+    assert "try again" not in str(caught.value)
+
+
+def test_a_task_of_another_token_is_left_to_it(
+    studio: Studio, studio_of: Callable[..., Studio], faults: Callable[..., None]
+) -> None:
+    faults({**TASK, "do": {"status": 503}, "times": 3})
+    with pytest.raises(errors.PaidTaskError):
+        studio.image("a red panda", model=CHEAP)
+    [result] = studio_of(OTHER).resume()
+    assert "Only the token that made it" in (result.error or "")
+    assert studio.resume()[0].status == "succeeded"
+
+
+def test_a_task_that_the_api_does_not_know_is_unknown(
+    studio: Studio, books: Books, faults: Callable[..., None]
+) -> None:
+    faults({**TASK, "do": {"status": 404, "code": "unknown_task"}})
+    with pytest.raises(errors.PaidTaskError):
+        studio.image("a red panda", model=CHEAP)
+    assert studio.tasks()["state"].tolist() == ["unknown"]
+    assert books.spent() == 1
+    assert studio.resume()[0].status == "succeeded"
+
+
+def test_an_order_that_was_only_quoted_is_left_as_it_is(studio: Studio, books: Books) -> None:
+    studio.quote("image", "a red panda", model=CHEAP)
+    order_id = studio.ledger.frame()["order_id"][0]
+    [result] = studio.resume(order_id)
+    assert "only quoted" in (result.error or "")
+    assert studio.ledger.get(order_id).state == "quoted"
+    assert studio.tasks().empty
+    assert books.tasks == []
+
+
+def test_an_order_that_has_ended_is_shown_and_not_touched(studio: Studio, books: Books) -> None:
+    made = studio.image("a red panda", model=CHEAP)
+    assert studio.resume(made.order_id)[0] == made
+    assert books.spent() == charges(studio) == 1
+
+
+# Running a cell again.
+
+CELL = "%zooop image a red panda"
+
+
+def abandon(studio: Studio, faults: Callable[..., None], *asks: Any) -> list[str]:
+    """Orders of the cell that runs, submitted and then left."""
+    faults({**TASK, "do": {"delay": 5}, "times": None})
+    tasks = studio.place(studio.prepare([*asks] or [cheap()], yes=True)).accepted()
+    tasks.stop_waiting()
+    faults()
+    return [task.order_id for task in tasks]
+
+
+def attached(prepared: Prepared) -> list[str]:
+    return [entry.order_id for plan in prepared.plans for entry in plan.attached]
+
+
+def test_the_same_cell_run_again_attaches_and_pays_nothing_more(
+    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFace
+) -> None:
+    front.run_cell(CELL, "run 1")
+    [order] = abandon(studio, faults)
+    front.run_cell(CELL, "run 2")
+    prepared = studio.prepare([cheap()])
+    assert (prepared.total, prepared.tasks, attached(prepared)) == (0, 0, [order])
+    [result] = studio.place(prepared).result()
+    assert (result.order_id, result.status) == (order, "succeeded")
+    assert books.spent() == charges(studio) == 1
+    front.run_cell(CELL, "run 3")
+    assert attached(studio.prepare([cheap()])) == []
+
+
+def test_each_abandoned_order_is_attached_once_and_in_their_order(
+    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFace
+) -> None:
+    front.run_cell(CELL, "run 1")
+    orders = abandon(studio, faults, cheap(count=2))
+    front.run_cell(CELL, "run 2")
+    first, rest = studio.prepare([cheap()]), studio.prepare([cheap(count=3)])
+    assert (attached(first), attached(rest)) == (orders[:1], orders[1:])
+    assert (first.total, rest.total, rest.tasks) == (0, 2, 2)
+    results = [*studio.place(first).result(), *studio.place(rest).result()]
+    assert [each.order_id for each in results][:2] == orders
+    assert len({each.order_id for each in results}) == 4
+    assert books.spent() == charges(studio) == 4
+
+
+def test_fresh_pays_anew(
+    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFace
+) -> None:
+    front.run_cell(CELL, "run 1")
+    [order] = abandon(studio, faults)
+    front.run_cell(CELL, "run 2")
+    prepared = studio.prepare([cheap()], fresh=True)
+    assert attached(prepared) == []
+    studio.place(prepared).result()
+    assert books.spent() == 2
+    assert studio.tasks()["order_id"].tolist() == [order]
+
+
+@pytest.mark.parametrize(
+    ("cell", "notebook", "ask"),
+    [
+        (CELL + " ", "a.ipynb", cheap()),
+        (CELL, "b.ipynb", cheap()),
+        (CELL, None, cheap()),
+        (CELL, "a.ipynb", cheap("a fox")),
+        (CELL, "a.ipynb", cheap(params={"seed": 1})),
+    ],
+    ids=["another cell", "another notebook", "no notebook", "another prompt", "another param"],
+)
+def test_another_cell_notebook_or_order_does_not_attach(
+    studio: Studio,
+    faults: Callable[..., None],
+    front: ScriptedFace,
+    cell: str,
+    notebook: str | None,
+    ask: Any,
+) -> None:
+    front.run_cell(CELL, "run 1")
+    abandon(studio, faults)
+    front.run_cell(cell, "run 2", notebook)
+    assert attached(studio.prepare([ask])) == []
+
+
+def test_the_run_that_left_an_order_does_not_attach_to_it_itself(
+    studio: Studio, faults: Callable[..., None], front: ScriptedFace
+) -> None:
+    front.run_cell(CELL, "run 1")
+    abandon(studio, faults)
+    assert attached(studio.prepare([cheap()])) == []
+
+
+def test_an_order_that_somebody_follows_is_not_attached_to(
+    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFace
+) -> None:
+    front.run_cell(CELL, "run 1")
+    faults({**TASK, "do": {"delay": 0.5}})
+    task = studio.place(studio.prepare([cheap()])).accepted()
+    front.run_cell(CELL, "run 2")
+    assert attached(studio.prepare([cheap()])) == []
+    [result] = studio.resume()
+    assert "a live session follows it" in (result.error or "")
+    assert task.result()[0].status == "succeeded"
+    assert books.spent() == 1
+
+
+def test_a_no_gives_back_what_was_attached_to(
+    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFace
+) -> None:
+    front.run_cell(CELL, "run 1")
+    [order] = abandon(studio, faults)
+    front.run_cell(CELL, "run 2")
+    with pytest.raises(errors.ConfirmationNeeded):
+        studio._start([cheap(count=2)], variants=True, ask=True)
+    assert studio.tasks()["followed"].tolist() == [False]
+    with pytest.raises(errors.OverBudget):
+        studio._start([cheap(count=2)], variants=True, budget=0)
+    assert studio.tasks()["followed"].tolist() == [False]
+    assert attached(studio.prepare([cheap()])) == [order]
+
+
+def test_a_quote_that_fails_gives_back_what_was_attached_to(
+    studio: Studio, faults: Callable[..., None], front: ScriptedFace
+) -> None:
+    front.run_cell(CELL, "run 1")
+    [order] = abandon(studio, faults)
+    front.run_cell(CELL, "run 2")
+    faults({"path": "/v1/quote", "do": {"status": 400, "code": "invalid_payload"}})
+    with pytest.raises(errors.InvalidRequest):
+        studio.prepare([cheap(count=2)])
+    assert attached(studio.prepare([cheap()])) == [order]
+
+
+def test_an_order_without_an_answer_is_attached_to_and_sent_again_under_its_key(
+    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFace
+) -> None:
+    front.run_cell(CELL, "run 1")
+    entry = lose(studio, faults)
+    front.run_cell(CELL, "run 2")
+    again = studio.prepare([cheap(params={"aspect_ratio": None})])
+    assert attached(again) == [entry.order_id]
+    assert studio.place(again).result()[0].status == "succeeded"
+    assert books.spent() == charges(studio) == 1
+
+
+def test_an_order_that_may_not_be_sent_again_is_not_attached_to(
+    studio: Studio, studio_of: Callable[..., Studio], faults: Callable[..., None], front: ScriptedFace
+) -> None:
+    front.run_cell(CELL, "run 1")
+    entry = lose(studio, faults)
+    front.run_cell(CELL, "run 2")
+    ask = cheap(params={"aspect_ratio": None})
+    assert attached(studio_of(OTHER).prepare([ask])) == []
+    age(studio, entry, 23.5)
+    assert attached(studio.prepare([ask])) == []
+
+
+# The kernel's end, by an interrupt or worse.
+
+PROGRAM = """
+    import _thread, os, sys, threading, time
+    from zooop_nb.studio import face
+    from zooop_nb.studio.order import Origin
+    from zooop_nb.studio.plan import Ask
+    from zooop_nb.studio.studio import Studio
+    from zooop_nb.studio.task import WaitingStopped
+
+    class Cell:
+        run = "1"
+        def origin(self): return Origin(notebook="a.ipynb", cell="c", run=self.run)
+        def ask(self, question): return None
+
+    cell = Cell()
+    face.use(cell)
+    studio = Studio()
+    ask = Ask("image", "a red panda", model="Z-Image Turbo", count=2)
+    tasks = studio.place(studio.prepare([ask]))
+"""
+INTERRUPTED = """
+    threading.Timer(0.5, WAY).start()
+    try:
+        tasks.accepted()
+        tasks.result()
+    except WaitingStopped as stopped:
+        left = list(stopped.order_ids)
+        assert isinstance(stopped, KeyboardInterrupt)
+        assert left == [task.order_id for task in tasks]
+        assert "paid" in str(stopped)
+    cell.run = "2"
+    again = studio.prepare([ask])
+    print(again.total, [e.order_id for p in again.plans for e in p.attached] == left)
+    print([each.status for each in studio.place(again).result()])
+"""
+
+
+def run(program: str, sandbox: Any, home: Path) -> "subprocess.CompletedProcess[str]":
+    environ = {
+        **os.environ,
+        "ZOOOP_API_HOST": sandbox.url,
+        "ZOOOP_API_KEY": MAIN,
+        "ZOOOP_NB_HOME": str(home),
+    }
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+
+
+@pytest.mark.parametrize("where", ["submit", "follow"])
+@pytest.mark.parametrize(
+    "way", ["_thread.interrupt_main", "lambda: os.kill(os.getpid(), 2)"], ids=["interrupt_main", "SIGINT"]
+)
+def test_an_interrupted_wait_leaves_orders_that_the_next_run_attaches_to_at_once(
+    sandbox: Any, books: Books, faults: Callable[..., None], clean_settings: Path, way: str, where: str
+) -> None:
+    fault = SUBMIT if where == "submit" else TASK
+    faults({**fault, "do": {"delay": 2}, "times": 2})
+    done = run(PROGRAM + INTERRUPTED.replace("WAY", way), sandbox, clean_settings)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["0 True", "['succeeded', 'succeeded']"]
+    assert books.spent() == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_killed_process_leaves_orders_that_another_picks_up_and_pays_once(
+    studio: Studio, sandbox: Any, books: Books, faults: Callable[..., None], clean_settings: Path
+) -> None:
+    faults({**TASK, "do": {"delay": 30}, "times": None})
+    done = run(PROGRAM + "\n    tasks.accepted()\n    os.kill(os.getpid(), 9)\n", sandbox, clean_settings)
+    assert done.returncode == -signal.SIGKILL
+    faults()
+    assert studio.tasks()["followed"].tolist() == [False, False]
+    gallery = studio.resume()
+    assert [each.status for each in gallery] == ["succeeded", "succeeded"]
+    assert books.spent() == charges(studio) == 2
+
+
+def test_a_script_that_ends_while_it_follows_says_in_the_ledger_that_nobody_does(
+    sandbox: Any, books: Books, faults: Callable[..., None], clean_settings: Path
+) -> None:
+    faults({**TASK, "do": {"delay": 30}, "times": None})
+    done = run(PROGRAM + "\n    tasks.accepted()\n", sandbox, clean_settings)
+    assert (done.returncode, done.stderr) == (0, "")
+    left = Ledger(clean_settings / "ledger.sqlite").unfinished()
+    assert [entry.follower for entry in left] == [None, None]
