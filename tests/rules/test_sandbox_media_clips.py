@@ -34,7 +34,7 @@ def test_a_clip_has_the_asked_size_and_length_in_h264_and_aac(
     assert facts.seconds == pytest.approx(seconds, abs=1 / 12)
     assert piece.seconds == pytest.approx(facts.seconds, abs=0.01)
     assert seen.heard == pytest.approx(seconds, abs=0.15)
-    assert loaded(piece.thumbnail or b"").format == "WEBP"
+    assert (piece.thumbnail_type, loaded(piece.thumbnail or b"").format) == ("image/jpeg", "JPEG")
 
 
 def test_a_clip_moves_sounds_and_is_marked() -> None:
@@ -113,6 +113,30 @@ def test_a_lipsync_carries_the_given_sound_for_its_length() -> None:
     half = len(seen.samples) // 2
     assert np.abs(seen.samples[: half - 3000]).max() < 0.02 < np.abs(seen.samples[half:]).max()
     assert difference(seen.frames[1], seen.frames[-2]) > difference(seen.frames[1], seen.frames[4])
+
+
+@pytest.mark.parametrize(
+    ("given", "made"), [((120, 320), (120, 320)), ((300, 300), (120, 120)), ((320, 80), (360, 120))]
+)
+@pytest.mark.parametrize("action", ["animate", "motion", "lipsync"])
+def test_without_an_asked_ratio_a_clip_has_its_pictures_shape_and_cuts_nothing_off(
+    action: str, given: tuple[int, int], made: tuple[int, int]
+) -> None:
+    inputs: dict[str, tuple[bytes, ...]] = {"image_url": (saved(picture(*given)),)}
+    if action == "motion":
+        inputs["video_url"] = (clip(moving(3)),)
+    if action == "lipsync":
+        inputs["audio_url"] = (tone(330, 0.3),)
+    _, seen = one(action=action, seconds=0.3, inputs=inputs, takes_shape=True)
+    assert seen.size == made
+    _, asked = one(action=action, seconds=0.3, inputs=inputs)
+    assert asked.size == (160, 120)
+
+
+def test_a_lipsync_of_a_clip_has_the_clips_shape() -> None:
+    inputs = {"video_url": (clip(moving(3)),), "audio_url": (tone(330, 0.3),)}
+    _, seen = one(action="lipsync", width=128, height=72, inputs=inputs, takes_shape=True)
+    assert seen.size == (96, 72)
 
 
 def test_motion_shifts_the_picture_as_the_reference_moves() -> None:

@@ -24,12 +24,12 @@ def one(**order: object) -> Piece:
 
 
 @pytest.mark.parametrize(("width", "height"), [(256, 192), (96, 400), (1, 1), (1500, 300)])
-def test_a_picture_has_the_asked_size_and_is_a_jpeg_with_a_small_webp(width: int, height: int) -> None:
+def test_a_picture_has_the_asked_size_and_is_a_jpeg_with_a_small_one(width: int, height: int) -> None:
     piece = one(action="picture", width=width, height=height)
     image, small = loaded(piece.data), loaded(piece.thumbnail or b"")
     assert (piece.content_type, image.format, image.mode) == ("image/jpeg", "JPEG", "RGB")
     assert image.size == (piece.width, piece.height) == (width, height)
-    assert (piece.thumbnail_type, small.format) == ("image/webp", "WEBP")
+    assert (piece.thumbnail_type, small.format) == ("image/jpeg", "JPEG")
     assert max(small.size) <= 512
     assert piece.seconds is None
 
@@ -110,6 +110,9 @@ def test_a_transparent_picture_is_a_png_with_a_see_through_corner() -> None:
     alpha = np.asarray(image)[..., 3]
     assert alpha[0, 0] == 0
     assert alpha.max() == 255
+    small = loaded(piece.thumbnail or b"")
+    assert (piece.thumbnail_type, small.format) == ("image/png", "PNG")
+    assert small.getpixel((0, 0))[3] == 0  # type: ignore[index]
 
 
 def test_an_edit_changes_the_white_region_and_leaves_the_rest() -> None:
@@ -213,7 +216,7 @@ def test_a_vector_file_is_made_of_paths_and_holds_its_words_as_text() -> None:
     )
     assert root.findtext(f"{SVG}title") == 'a fox & <script>alert("x")</script>'
     assert root.findtext(f"{SVG}desc", "").startswith("ZOOOP sandbox · Recraft <Vector>")
-    assert loaded(piece.thumbnail or b"").format == "WEBP"
+    assert loaded(piece.thumbnail or b"").format == "JPEG"
 
 
 def test_tracing_gives_paths_in_the_pictures_colours_and_size() -> None:

@@ -11,7 +11,7 @@ from tests.rules.bodies import CLIP, PICTURE, SOUND, catalogue, model, models, r
 from zooop_nb.sandbox.catalogue import Model
 from zooop_nb.sandbox.refusal import Refusal
 from zooop_nb.sandbox.resolve import Resolved, media_urls, resolve, texts, work_order
-from zooop_nb.sandbox.sizes import size
+from zooop_nb.sandbox.sizes import asks_shape, size
 
 GPT = model("image/default", "GPT Image 2.0")
 FLUX = model("image/default", "Flux 2 Pro")
@@ -460,6 +460,22 @@ def test_sizes_of_every_model_are_even_and_fit_the_ratio() -> None:
         width, height = size(each.type, asked(raw(each)).params)
         assert width % 2 == height % 2 == 0
         assert 256 <= min(width, height) <= max(width, height) <= 4096
+
+
+@pytest.mark.parametrize(
+    "category", ["video/first-last-frame", "video/motion-control", "video/audio-lipsync"]
+)
+def test_a_model_that_offers_no_ratio_takes_its_inputs(category: str) -> None:
+    for each in (one for one in models() if f"{one.type}/{one.subtype}" == category):
+        ratios = [param["id"] for param in each.params if param["type"] == "aspect_ratio"]
+        assert work_order(asked(raw(each)), seed=1).takes_shape == (not ratios), each.name
+
+
+def test_a_ratio_of_auto_takes_the_inputs_and_any_other_is_kept_to() -> None:
+    assert not work_order(asked(raw(KLING, aspect_ratio="16:9")), seed=1).takes_shape
+    assert not asks_shape({"aspect_ratio": "auto", "resolution": "720p"})
+    assert asks_shape({"aspect_ratio.ratio": "4:3"})
+    assert asks_shape({"resolution": "1664x928"})
 
 
 def test_a_picture_is_ordered_in_the_asked_size_and_number() -> None:

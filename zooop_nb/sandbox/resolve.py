@@ -13,7 +13,7 @@ from zooop_nb.sandbox.catalogue.shapes import Pricing, Wire
 from zooop_nb.sandbox.media import Work
 from zooop_nb.sandbox.params import check, hint, is_blank, is_media, is_text, refuse, shown
 from zooop_nb.sandbox.refusal import Refusal
-from zooop_nb.sandbox.sizes import size
+from zooop_nb.sandbox.sizes import asks_shape, size
 
 _TARGETS = ("interfaceId", "aiTool", "template")
 _BODY_KEYS = frozenset({*_TARGETS, "versionId", "params"})
@@ -118,6 +118,7 @@ def work_order(resolved: Resolved, seed: int) -> Work:
         seed=seed,
         width=width,
         height=height,
+        takes_shape=not asks_shape(params),
         seconds=5.0 if length is None else number(length),
         count=next((int(number(count)) for count in counts if count is not None), 1),
         alpha=resolved.action == "cutout" or params.get("background") == "transparent",

@@ -11,15 +11,16 @@ from fractions import Fraction
 _LONG_SIDES = {"0.5k": 512, "1k": 1024, "2k": 2048, "3k": 3072, "4k": 4096}
 _SHORT_SIDES = {"1k": 1080, "2k": 1440, "4k": 2160}
 _DEFAULT_ASPECT = {"image": Fraction(1), "video": Fraction(16, 9)}
+_EXACT = r"(\d+)\s*[x*]\s*(\d+)"
 _RATIO_IDS = ("aspect_ratio.ratio", "aspect_ratio")
 
 
 def size(type: str, params: Mapping[str, object]) -> tuple[int, int]:
     """Width and height in pixels for a model's `type` and its merged params; both even, as codecs need."""
-    resolution = str(params.get("resolution", "")).lower()
-    if exact := re.fullmatch(r"(\d+)\s*[x*]\s*(\d+)", resolution):
+    resolution = _resolution(params)
+    if exact := re.fullmatch(_EXACT, resolution):
         return int(exact[1]), int(exact[2])
-    ratio = _aspect(type, params)
+    ratio = _ratio(params) or _DEFAULT_ASPECT.get(type, Fraction(1))
     if lines := re.fullmatch(r"(\d+)p", resolution):
         return _from_short(int(lines[1]), ratio)
     if type == "video":
@@ -29,11 +30,20 @@ def size(type: str, params: Mapping[str, object]) -> tuple[int, int]:
     return _from_long(_LONG_SIDES.get(resolution, 1024), ratio)
 
 
-def _aspect(type: str, params: Mapping[str, object]) -> Fraction:
+def asks_shape(params: Mapping[str, object]) -> bool:
+    """Whether the params say how wide the result is for its height."""
+    return _ratio(params) is not None or re.fullmatch(_EXACT, _resolution(params)) is not None
+
+
+def _resolution(params: Mapping[str, object]) -> str:
+    return str(params.get("resolution", "")).lower()
+
+
+def _ratio(params: Mapping[str, object]) -> Fraction | None:
     for id in _RATIO_IDS:
         if ratio := re.fullmatch(r"(\d+):(\d+)", str(params.get(id, ""))):
             return Fraction(int(ratio[1]), int(ratio[2]))
-    return _DEFAULT_ASPECT.get(type, Fraction(1))
+    return None
 
 
 def _from_long(side: int, ratio: Fraction) -> tuple[int, int]:

@@ -102,7 +102,7 @@ def clip_piece(pictures: Iterable[Image.Image], rate: Fraction, sound: Samples, 
         path = Path(folder) / "clip.mp4"
         tally = _write(path, first, stream, rate, sound, work)
         data = path.read_bytes()
-    return Piece(data, "video/mp4", thumbnail(first), "image/webp", *first.size, float(tally / rate))
+    return Piece(data, "video/mp4", *thumbnail(first), *first.size, float(tally / rate))
 
 
 def _write(

@@ -93,13 +93,16 @@ def stamp(image: Image.Image, work: Work) -> Image.Image:
     return image
 
 
-def thumbnail(image: Image.Image) -> bytes:
-    """A small WebP of the picture."""
+def thumbnail(image: Image.Image) -> tuple[bytes, str]:
+    """A small copy of the picture and its type: as pictures are delivered, JPEG, or PNG with transparency."""
     small = image.copy()
     small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=2.0)
     buffer = io.BytesIO()
-    small.save(buffer, "WEBP", quality=78, method=1)
-    return buffer.getvalue()
+    if see_through(small):
+        small.save(buffer, "PNG", compress_level=4)
+        return buffer.getvalue(), "image/png"
+    small.convert("RGB").save(buffer, "JPEG", quality=78)
+    return buffer.getvalue(), "image/jpeg"
 
 
 def jpeg(image: Image.Image, comment: str, *, faithful: bool = False) -> bytes:
@@ -128,4 +131,4 @@ def picture_piece(image: Image.Image, work: Work, *, faithful: bool = False) -> 
         data, content_type = png(image, mark(work)), "image/png"
     else:
         data, content_type = jpeg(image.convert("RGB"), mark(work), faithful=faithful), "image/jpeg"
-    return Piece(data, content_type, thumbnail(image), "image/webp", image.width, image.height)
+    return Piece(data, content_type, *thumbnail(image), image.width, image.height)

@@ -42,7 +42,7 @@ def _drawn(work: Work, index: int) -> Piece:
     scale = min(1.0, 512 / max(width, height))
     preview = paint(scene, max(1, round(width * scale)), max(1, round(height * scale)))
     data = _document(work, width, height, f"<defs>{''.join(defs)}</defs>{''.join(body)}")
-    return Piece(data, "image/svg+xml", thumbnail(preview), "image/webp", width, height)
+    return Piece(data, "image/svg+xml", *thumbnail(preview), width, height)
 
 
 def _traced(work: Work) -> Piece:
@@ -76,7 +76,7 @@ def _traced(work: Work) -> Piece:
     across, down = source.width / small.width, source.height / small.height
     body = f'<g transform="scale({across:.5g} {down:.5g})">{"".join(paths)}</g>'
     data = _document(work, source.width, source.height, body)
-    return Piece(data, "image/svg+xml", thumbnail(source), "image/webp", source.width, source.height)
+    return Piece(data, "image/svg+xml", *thumbnail(source), source.width, source.height)
 
 
 def _document(work: Work, width: int, height: int, body: str) -> bytes:

@@ -52,6 +52,18 @@ def _length(seconds: float) -> float:
     return seconds
 
 
+def _size(work: Work, source: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of a clip made from a source of this size: as asked, or in the source's own shape.
+
+    Shapes beyond 1:3 and 3:1 are cut to those: a strip of one pixel would make a clip of thousands.
+    """
+    if not work.takes_shape:
+        return even(work.width), even(work.height)
+    side = min(work.width, work.height)
+    ratio = min(3.0, max(1 / 3, source[0] / source[1]))
+    return even(round(side * max(1.0, ratio))), even(round(side * max(1.0, 1 / ratio)))
+
+
 def _silent(work: Work) -> bool:
     """Whether a switch among the params turns the sound off; the track stays, and is silent."""
     return any(
@@ -153,11 +165,13 @@ def _animate(work: Work, index: int) -> Piece:
     Between them a camera moves and one fades into the other: the likeness of an animation. The ribbon is on
     all frames but those two.
     """
-    width, height, seconds = even(work.width), even(work.height), _length(work.seconds)
+    seconds = _length(work.seconds)
+    begin, end = inputs.frames(work)
+    start = opened(begin)
+    width, height = _size(work, start.size)
     rate = Fraction(pace(width, height))
     count = max(2, round(seconds * rate))
-    begin, end = inputs.frames(work)
-    first = picture.scaled_to(opened(begin), width, height)
+    first = picture.scaled_to(start, width, height)
     last = picture.scaled_to(opened(end), width, height) if end is not None else None
     mark = _marker(work, width, height)
 
@@ -183,10 +197,11 @@ def _motion(work: Work, index: int) -> Piece:
     """
     source = inputs.clip(work)
     model = shot(source)
-    width, height = even(work.width), even(work.height)
     _length(model.seconds)
+    given = opened(inputs.picture(work))
+    width, height = _size(work, given.size)
     rate = min(model.rate, Fraction(pace(width, height)))
-    still = picture.scaled_to(opened(inputs.picture(work)), round(width * 1.2), round(height * 1.2))
+    still = picture.scaled_to(given, round(width * 1.2), round(height * 1.2))
     mark = _marker(work, width, height)
     shifts = _shifts(frames(source, rate, 96, 96))
     largest = max((abs(value) for pair in shifts for value in pair), default=0.0)
@@ -230,29 +245,39 @@ def _lipsync(work: Work, _: int) -> Piece:
     """
     voice = audio.decoded(inputs.sound(work))
     seconds = _length(len(voice) / RATE)
-    width, height = even(work.width), even(work.height)
+    width, height = _size(work, _own_size(work))
     rate = Fraction(pace(width, height))
     count = max(1, round(seconds * rate))
     mark = _marker(work, width, height)
     level = _loudness(voice, count)
 
-    def stills() -> Iterator[Image.Image]:
-        if inputs.pictures(work):
-            face = picture.scaled_to(opened(inputs.picture(work)), width, height)
-            while True:
-                yield face
-        source = inputs.clip(work)
-        model = shot(source)
-        while True:
-            for frame in frames(source, rate, model.width, model.height):
-                yield picture.scaled_to(frame, width, height)
-
     def views() -> Iterator[Image.Image]:
-        for step, still in zip(range(count), stills(), strict=False):
+        for step, still in zip(range(count), _faces(work, rate, width, height), strict=False):
             view = _view(still, width, height, 1 + 0.05 * level[step], 0.5, 0.5)
             yield mark(_bars(view, level, step))
 
     return clip_piece(views(), rate, voice, work)
+
+
+def _own_size(work: Work) -> tuple[int, int]:
+    """Of the picture that was handed over, else of the clip."""
+    if inputs.pictures(work):
+        return opened(inputs.picture(work)).size
+    model = shot(inputs.clip(work))
+    return model.width, model.height
+
+
+def _faces(work: Work, rate: Fraction, width: int, height: int) -> Iterator[Image.Image]:
+    """The picture that was handed over, again and again, else the clip's frames, round and round."""
+    if inputs.pictures(work):
+        still = picture.scaled_to(opened(inputs.picture(work)), width, height)
+        while True:
+            yield still
+    source = inputs.clip(work)
+    model = shot(source)
+    while True:
+        for frame in frames(source, rate, model.width, model.height):
+            yield picture.scaled_to(frame, width, height)
 
 
 def _loudness(sound: Samples, count: int) -> list[float]:

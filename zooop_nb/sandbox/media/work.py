@@ -23,6 +23,9 @@ class Work:
     """Pixels."""
     height: int = 1024
     """Pixels."""
+    takes_shape: bool = False
+    """True: no aspect ratio was asked for, and a clip made from a picture or clip takes that one's; `width`
+    and `height` then say how large its short side is."""
     seconds: float = 5.0
     count: int = 1
     """How many outputs; each differs."""
