@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from zooop_nb.studio.task import Tasks as Tasks
 
 
-# Late, so that loading the extension imports next to nothing.
+# Late, so that loading the extension imports next to nothing. Results come by way of the module that draws
+# them, so that they can show themselves.
 _NAMES = {
-    "Gallery": "zooop_nb.studio.result",
-    "Output": "zooop_nb.studio.result",
-    "Quoted": "zooop_nb.studio.result",
-    "Result": "zooop_nb.studio.result",
+    "Gallery": "zooop_nb.studio.render",
+    "Output": "zooop_nb.studio.render",
+    "Quoted": "zooop_nb.studio.render",
+    "Result": "zooop_nb.studio.render",
     "Settings": "zooop_nb.settings",
     "Studio": "zooop_nb.studio.studio",
     "Task": "zooop_nb.studio.task",

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Final, Protocol
 
+from zooop_nb.studio.bundle import Bundle
 from zooop_nb.studio.card import ACCENT, LINE, card, muted
 from zooop_nb.studio.progress import Progress
 from zooop_nb.studio.render import clean
-from zooop_nb.studio.result import Bundle
 
 EVERY_SECONDS: Final = 0.25
 """The shortest time between two updates that only tell of seconds gone."""

@@ -5,8 +5,6 @@ the HTML, nor any address that is not public. Rendering raises nothing: an outpu
 why, in its place.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import mimetypes
 import re
@@ -14,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from zooop_nb.studio.bundle import Bundle, bundle
 from zooop_nb.studio.card import (
     CHIPS,
     audio,
@@ -42,9 +40,7 @@ from zooop_nb.studio.preview import (
     picture,
     poster,
 )
-
-if TYPE_CHECKING:
-    from zooop_nb.studio.result import Bundle, Gallery, Output, Result
+from zooop_nb.studio.result import Gallery, Output, Quoted, Result
 
 _SOUNDS = frozenset(
     f"audio/{name}" for name in ("aac", "flac", "mp3", "mp4", "mpeg", "ogg", "wav", "wave", "webm", "x-wav")
@@ -67,6 +63,7 @@ _TEXT_LINES = 20
 """How many results of a gallery plain text lists."""
 
 
+@bundle.register
 def output_bundle(output: Output, *, allowance: Allowance = SESSION) -> Bundle:
     """`text/html` and `text/plain` of one output. Where it came from is not known, so nothing is linked."""
     name = _name(output)
@@ -78,6 +75,7 @@ def output_bundle(output: Output, *, allowance: Allowance = SESSION) -> Bundle:
     }
 
 
+@bundle.register
 def result_bundle(result: Result, *, allowance: Allowance = SESSION) -> Bundle:
     """`text/html` and `text/plain` of a result: what was made; model, credits and seconds beneath."""
     bounds = PICTURE if len(result.outputs) < 2 else TILE
@@ -87,6 +85,7 @@ def result_bundle(result: Result, *, allowance: Allowance = SESSION) -> Bundle:
     }
 
 
+@bundle.register
 def gallery_bundle(gallery: Gallery, *, allowance: Allowance = SESSION) -> Bundle:
     """`text/html` and `text/plain` of several results: a grid, with what varies between them named."""
     results = tuple(gallery)
@@ -100,6 +99,20 @@ def gallery_bundle(gallery: Gallery, *, allowance: Allowance = SESSION) -> Bundl
         "text/html": card(muted(_total(gallery)) + (grid(cells) if results else "")),
         "text/plain": _gallery_text(gallery, varied),
     }
+
+
+@bundle.register
+def quoted_bundle(quoted: Quoted) -> Bundle:
+    """A quote: the one line."""
+    return {"text/plain": quoted_line(quoted)}
+
+
+def quoted_line(quoted: Quoted) -> str:
+    """The one line of a quote."""
+    key = quoted.breakdown.get("pricing_key")
+    # A model with one price calls it "default", which tells nobody anything.
+    key = None if key == "default" else key
+    return summary_line(quoted.model, key, quoted.credits, quoted.eta, quoted.count)
 
 
 def summary_line(

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, overload
 
+import zooop_nb.studio.render  # noqa: F401 - it registers how results show themselves
 from zooop_nb.contract.shapes import Number
 from zooop_nb.errors import Do, PaidTaskError, TaskFailed, ZooopError, remedy
 from zooop_nb.ledger import Entry, Ledger
@@ -22,12 +23,17 @@ PATIENCE: Final = 2.0
 class WaitingStopped(KeyboardInterrupt):
     """An interrupt while waiting. The API offers no cancelling: the tasks go on and are paid."""
 
-    def __init__(self, order_ids: Sequence[str]) -> None:
-        super().__init__(
-            "Waiting stopped; the task goes on and is paid. Run the cell again to attach to it, or resume."
-            if len(order_ids) == 1
-            else "Waiting stopped; the tasks go on and are paid. Run the cell again to attach, or resume."
-        )
+    def __init__(self, order_ids: Sequence[str], *, ended: bool = False) -> None:
+        if ended:
+            text = "Stopped; what was ordered has come to its end before, and the ledger has it."
+        elif len(order_ids) == 1:
+            text = (
+                "Waiting stopped; the task goes on and is paid. "
+                "Run the cell again to attach to it, or resume."
+            )
+        else:
+            text = "Waiting stopped; the tasks go on and are paid. Run the cell again to attach, or resume."
+        super().__init__(text)
         self.order_ids = tuple(order_ids)
 
 
@@ -218,8 +224,9 @@ class Tasks(Sequence[Task]):
 
     def interrupted(self) -> WaitingStopped:
         """Follow none of them any longer; the interrupt to raise."""
+        ended = all(task.done() for task in self._tasks)
         self.stop_waiting()
-        return WaitingStopped([task.order_id for task in self._tasks])
+        return WaitingStopped([task.order_id for task in self._tasks], ended=ended)
 
     def __await__(self) -> Generator[Any, None, Gallery]:
         async def every() -> Gallery:
@@ -264,14 +271,14 @@ def result_of(entry: Entry) -> Result:
         credits=entry.credits,
         quote=entry.quoted,
         category=f"{entry.type}/{entry.subtype}" if is_model and entry.type else None,
-        model=entry.model if is_model else entry.tool or entry.template,
+        model=entry.model if is_model else entry.tool or entry.template or entry.target,
         version=entry.version,
         params=entry.params,
         seconds=seconds,
         error=entry.error,
         created_at=begun or entry.sent_at,
         completed_at=ended,
-        outputs=tuple(_output(each) for each in entry.outputs),
+        outputs=() if entry.target == "describe" else tuple(_output(each) for each in entry.outputs),
         mode=entry.mode,
         prompt=entry.prompt,
         tags=entry.tags,
