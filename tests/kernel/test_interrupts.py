@@ -193,6 +193,33 @@ def test_an_interrupt_in_the_middle_of_a_display_stops_the_waiting_too(
     assert len(slow_town.tasks) == 1
 
 
+def test_an_interrupt_while_the_picture_is_shown_says_that_it_is_made(
+    kernel: Kernel, slow_town: Town
+) -> None:
+    kernel.ok(
+        "def interrupt(message):\n"
+        "    if 'data:image/' in str(message['content']):\n"
+        "        get_ipython().display_pub.unregister_hook(interrupt)\n"
+        "        raise KeyboardInterrupt\n"
+        "    return message\n"
+        "get_ipython().display_pub.register_hook(interrupt)"
+    )
+    cell = running(kernel, "%zooop image -m flash a panda at the very end\nNone")
+    slow_town.advance()
+    kernel.finish(cell)
+    assert cell.error["traceback"] == [
+        "Stopped; what was ordered has come to its end before, and the ledger has it."
+    ]
+
+
+def test_an_interrupt_at_the_question_submits_nothing(kernel: Kernel, slow_town: Town) -> None:
+    cell = kernel.send("%zooop image -m flash --ask a panda in question", answers=True)
+    kernel.wait(lambda: bool(cell.questions))
+    stopped(kernel, cell)
+    assert cell.error["traceback"] == ["Stopped. This line has submitted nothing, and pays nothing."]
+    assert slow_town.tasks == []
+
+
 def test_a_no_leaves_the_abandoned_order_to_the_next_run(kernel: Kernel, slow_town: Town) -> None:
     refused = {"status": 400, "code": "invalid_params", "message": "Not now."}
     slow_town.faults({"method": "POST", "path": "/v1/tasks", "after": 1, "times": 2, "do": refused})

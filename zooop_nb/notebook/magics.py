@@ -34,7 +34,7 @@ class ZooopMagics(Magics):
             _show_short(error)
             raise
         except KeyboardInterrupt as interrupt:
-            text = str(interrupt) or "Stopped. This line has submitted nothing, and pays nothing."
+            text = str(interrupt) or "Stopped."
             interrupt._render_traceback_ = lambda: [text]  # type: ignore[attr-defined]
             raise
 

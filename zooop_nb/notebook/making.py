@@ -24,17 +24,26 @@ def make(
     session: Session, command: Command, namespace: Namespace, placed: Placement
 ) -> "Result | Gallery | Task | Tasks":
     """Make what a line asks for. The value is shown here where nobody else would."""
+    from zooop_nb.studio.task import WaitingStopped
+
     studio = session.studio()
-    asks = [ask_for(studio, command, namespace)]
-    prepared = studio.prepare(asks, **money_of(command.options))
-    with studio.unless_placed(prepared):
-        announce(prepared)
-        studio.confirm(prepared)
-        tasks = studio.place(prepared)
-    tasks.accepted()
-    if command.options.background:
-        return _in_background(tasks)
-    return wait(tasks, silent=command.silent, placed=placed)
+    tasks: Tasks | None = None
+    try:
+        prepared = studio.prepare([ask_for(studio, command, namespace)], **money_of(command.options))
+        with studio.unless_placed(prepared):
+            announce(prepared)
+            studio.confirm(prepared)
+            tasks = studio.place(prepared)
+        tasks.accepted()
+        if command.options.background:
+            return _in_background(tasks)
+        return wait(tasks, silent=command.silent, placed=placed)
+    except WaitingStopped:
+        raise
+    except KeyboardInterrupt:
+        if tasks is not None:
+            raise tasks.interrupted() from None
+        raise KeyboardInterrupt("Stopped. This line has submitted nothing, and pays nothing.") from None
 
 
 def quote(session: Session, command: Command, namespace: Namespace) -> "Quoted":
@@ -44,20 +53,23 @@ def quote(session: Session, command: Command, namespace: Namespace) -> "Quoted":
     return prepared.plans[0].quoted()
 
 
-def resume(session: Session, order_id: str | None, *, silent: bool, placed: Placement) -> "Gallery | Result":
+def resume(
+    session: Session, order_id: str | None, *, silent: bool, placed: Placement
+) -> "Gallery | Result | None":
     """Pick up what is unfinished, or one order."""
     from zooop_nb.studio.result import Gallery
 
     tasks, settled = session.studio().pick_up(order_id)
     if not tasks and not settled:
         print("Nothing is unfinished.")
+        return Gallery(()) if placed == "used" else None
     for result in settled:
         print(f"{result.order_id}  {result.status}: {result.error or 'ended'}")
     made = [task.settled() for task in _watched(tasks)]
     results = (*settled, *made)
     if order_id is not None:
         return _placed(results[0], silent, placed)
-    return _placed(Gallery(results), silent or not results, placed)
+    return _placed(Gallery(results), silent, placed)
 
 
 def ask_for(studio: "Studio", command: Command, namespace: Namespace) -> "Ask":
@@ -98,12 +110,17 @@ def ask_for(studio: "Studio", command: Command, namespace: Namespace) -> "Ask":
 
 def money_of(options: Options) -> dict[str, Any]:
     """The options that `Studio.prepare` takes as they are."""
-    return {"yes": options.yes, "ask": options.ask, "budget": options.budget, "fresh": options.fresh}
+    budget = options.budget
+    if budget is not None and budget == int(budget):
+        budget = int(budget)
+    return {"yes": options.yes, "ask": options.ask, "budget": budget, "fresh": options.fresh}
 
 
 def announce(prepared: "Prepared") -> None:
     """The one line before submitting, and what is attached to instead. API documentation: "Quote before
     submit"."""
+    from zooop_nb.studio.render import quoted_line
+
     for plan in prepared.plans:
         if plan.attached:
             many = len(plan.attached) > 1
@@ -112,7 +129,7 @@ def announce(prepared: "Prepared") -> None:
                 f"run of this cell left; nothing more to pay for {'them' if many else 'it'}"
             )
         if plan.entries:
-            print(plan.quoted())
+            print(quoted_line(plan.quoted()))
 
 
 def wait(tasks: "Tasks", *, silent: bool, placed: Placement) -> "Result | Gallery":

@@ -224,7 +224,7 @@ class Tasks(Sequence[Task]):
 
     def interrupted(self) -> WaitingStopped:
         """Follow none of them any longer; the interrupt to raise."""
-        ended = all(task.done() for task in self._tasks)
+        ended = all(task.done() and not task._future.cancelled() for task in self._tasks)
         self.stop_waiting()
         return WaitingStopped([task.order_id for task in self._tasks], ended=ended)
 
