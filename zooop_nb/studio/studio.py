@@ -50,8 +50,10 @@ class Prepared:
     @property
     def question(self) -> str:
         """What to ask."""
+        from zooop_nb.studio.render import credits_text
+
         what = "this task" if self.tasks == 1 else f"these {self.tasks} tasks"
-        return f"Spend {self.total} credits on {what}?"
+        return f"Spend {credits_text(self.total)} on {what}?"
 
 
 class Making:
