@@ -78,3 +78,21 @@ def test_what_a_dead_one_left_the_other_takes_over_once(
     texts = [kernel.finish(cell).text for kernel, cell in zip(kernels, cells, strict=True)]
     assert sum("attached" in text for text in texts) == 1
     assert [task["status"] for task in slow_town.tasks] == ["succeeded", "succeeded"]
+
+
+def test_what_a_kernel_that_was_shut_down_left_is_taken_over(
+    kernels: tuple[Kernel, Kernel], slow_town: Town
+) -> None:
+    slow_town.reset()
+    _, other = kernels
+    home = other.value("__import__('os').environ['ZOOOP_NB_HOME']")
+    env = {"ZOOOP_API_HOST": slow_town.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": home}
+    with Kernel(env) as closed:
+        closed.ok("%load_ext zooop_nb")
+        closed.ok("task = %zooop image -m flash --background a panda of a closed kernel")
+        closed.manager.shutdown_kernel(now=False)
+    cell = other.send("r = %zooop resume\nr[0].prompt, r[0].status")
+    other.wait(lambda: bool(cell.of("display_data")) or cell.done)
+    slow_town.advance()
+    assert other.finish(cell).result["text/plain"] == "('a panda of a closed kernel', 'succeeded')"
+    assert len(slow_town.tasks) == 1

@@ -86,6 +86,20 @@ def test_a_picture_amid_a_cell_is_shown_and_the_last_one_is_the_result(kernel: K
     assert "another panda" in cell.result["text/html"]
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import asyncio\nawait asyncio.sleep(0)\n%zooop image -m flash a red panda\nNone",
+        "if True:\n    %zooop image -m flash a red panda",
+        "try:\n    %zooop image -m flash a red panda\nfinally:\n    pass",
+        "%%time\n%zooop image -m flash a red panda",
+    ],
+    ids=["beside an await", "in a branch", "in a try", "timed"],
+)
+def test_a_picture_is_shown_once_wherever_it_is_made(code: str, kernel: Kernel) -> None:
+    assert kernel.ok(code).everything.count("data:image/") == 1
+
+
 def test_each_picture_of_a_loop_is_shown_once(kernel: Kernel) -> None:
     cell = kernel.ok("for colour in ('red', 'blue'):\n    %zooop image -m flash a {colour} panda")
     assert ["a red panda" in each["data"]["text/html"] for each in cell.shown] == [True, False]
