@@ -1,0 +1,138 @@
+"""Several threads, several studios, several processes: one ledger, one account, no credit twice."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tests.contract.conftest import CHEAP, MAIN, Books, ScriptedFace, cheap
+from zooop_nb import errors
+from zooop_nb.ledger import Ledger
+from zooop_nb.studio.studio import Studio
+
+
+def at_once(number: int, call: Callable[[int], Any]) -> list[Any]:
+    """The call in so many threads, begun together."""
+    ready = threading.Barrier(number)
+
+    def one(each: int) -> Any:
+        ready.wait()
+        return call(each)
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(one, range(number)))
+
+
+def charged(ledger: Ledger) -> int:
+    frame = ledger.frame()
+    return int(frame.loc[frame["event"] == "charge", "spent"].sum())
+
+
+def test_one_studio_serves_many_threads(studio: Studio, books: Books) -> None:
+    results = at_once(6, lambda each: studio.image(f"panda {each}", model=CHEAP))
+    assert [each.prompt for each in results] == [f"panda {each}" for each in range(6)]
+    assert {each.status for each in results} == {"succeeded"}
+    assert books.spent() == charged(studio.ledger) == 6
+    assert len({each["idempotencyKey"] for each in books.tasks}) == 6
+
+
+def test_studios_of_several_threads_share_a_ledger(studio_of: Callable[..., Studio], books: Books) -> None:
+    studios = [studio_of() for _ in range(4)]
+    results = at_once(4, lambda each: studios[each].image(f"panda {each}", model=CHEAP))
+    assert books.spent() == charged(studios[0].ledger) == 4
+    for each in results:
+        assert studios[0].result(each.order_id) == each
+
+
+def test_threads_together_never_spend_more_than_the_budget(
+    studio_of: Callable[..., Studio], books: Books
+) -> None:
+    studio = studio_of(budget=3)
+
+    def order(each: int) -> bool:
+        try:
+            studio.image(f"panda {each}", model=CHEAP)
+        except errors.OverBudget:
+            return False
+        return True
+
+    assert sum(at_once(6, order)) == 3
+    assert books.spent() == charged(studio.ledger) == 3
+
+
+def test_an_abandoned_order_is_claimed_by_one_of_many(
+    studio: Studio,
+    studio_of: Callable[..., Studio],
+    books: Books,
+    faults: Callable[..., None],
+    front: ScriptedFace,
+) -> None:
+    faults({"method": "GET", "path": "/v1/tasks/*", "do": {"delay": 5}, "times": None})
+    front.run_cell("cell", "run 1")
+    studio.place(studio.prepare([cheap()])).accepted().stop_waiting()
+    faults()
+    front.run_cell("cell", "run 2")
+    others = [studio_of() for _ in range(4)]
+    prepared = at_once(4, lambda each: others[each].prepare([cheap()]))
+    assert sorted(each.total for each in prepared) == [0, 1, 1, 1]
+
+
+def test_many_threads_that_resume_pay_once(
+    studio: Studio, studio_of: Callable[..., Studio], books: Books, faults: Callable[..., None]
+) -> None:
+    faults({"method": "POST", "path": "/v1/tasks", "do": "drop_after", "times": 3})
+    try:
+        studio.image("a red panda", model=CHEAP)
+    except errors.OrderUnknown as error:
+        order = error.order_id
+    faults()
+    others = [studio_of() for _ in range(4)]
+    at_once(4, lambda each: others[each].resume())
+    result = studio.resume(order)[0]
+    assert result.status in {"succeeded", "running", "queued"}
+    assert books.spent() == 1
+    assert studio.resume(order)[0].credits == charged(studio.ledger) == 1
+
+
+def test_two_that_follow_the_same_task_note_its_charge_once(
+    studio: Studio, studio_of: Callable[..., Studio], books: Books, faults: Callable[..., None]
+) -> None:
+    faults({"method": "GET", "path": "/v1/tasks/*", "do": {"delay": 0.2}, "times": 2})
+    task = studio.start("image", "a red panda", model=CHEAP)
+    other = studio_of()
+    entry = other.ledger.get(task.order_id)
+    second = other._carry(entry)
+    assert task.result().credits == second.result().credits == 1
+    assert books.spent() == charged(studio.ledger) == 1
+
+
+PROGRAM = """
+    import sys
+    from zooop_nb.studio.studio import Studio
+    studio = Studio()
+    print(studio.image("panda " + sys.argv[1], model="Z-Image Turbo").credits)
+"""
+
+
+def test_processes_that_begin_together_share_a_new_ledger(
+    sandbox: Any, books: Books, clean_settings: Path
+) -> None:
+    environ = {**os.environ, "ZOOOP_API_HOST": sandbox.url, "ZOOOP_API_KEY": MAIN}
+    environ["ZOOOP_NB_HOME"] = str(clean_settings)
+    command = [sys.executable, "-c", textwrap.dedent(PROGRAM)]
+    started = [
+        subprocess.Popen(
+            [*command, str(each)], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for each in range(3)
+    ]
+    assert [each.communicate(timeout=90) for each in started] == [("1\n", "")] * 3
+    ledger = Ledger(clean_settings / "ledger.sqlite")
+    assert books.spent() == charged(ledger) == 3
+    assert ledger.unfinished() == []
+    assert ledger.journal == "wal"
