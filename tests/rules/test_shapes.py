@@ -49,18 +49,18 @@ def said(value: Any) -> Any:
     return json.loads(msgspec.json.encode(value))
 
 
-def without_defaults(body: Any, held: Any) -> list[str]:
+def lost_fields(body: Any, held: Any) -> list[str]:
     """Where a body says something that the shape lost."""
     if isinstance(body, dict):
         lost = []
         for name, value in body.items():
             if isinstance(held, dict) and name in held:
-                lost += [f"{name}.{each}" for each in without_defaults(value, held[name])]
+                lost += [f"{name}.{each}" for each in lost_fields(value, held[name])]
             elif value not in (None, "", False, [], {}, "queued", True):
                 lost.append(name)
         return lost
     if isinstance(body, list) and isinstance(held, list) and len(body) == len(held):
-        return [lost for one, other in zip(body, held, strict=True) for lost in without_defaults(one, other)]
+        return [lost for one, other in zip(body, held, strict=True) for lost in lost_fields(one, other)]
     return [] if body == held else [repr(body)]
 
 
@@ -73,7 +73,7 @@ def test_there_is_an_example_for_every_operation() -> None:
 def test_every_documented_answer_is_read_and_no_field_of_it_is_lost(
     example: conformity.Example, shape: type[shapes.Shape]
 ) -> None:
-    assert without_defaults(example.body, said(read(example.body, shape))) == []
+    assert lost_fields(example.body, said(read(example.body, shape))) == []
 
 
 KEPT_AS_THEY_COME = {"options", "constraints", "enumValues", "default", "limits", "error"}
