@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,80 @@ def test_a_clip_is_polled_with_curl(api: Api, tmp_path: Path, clip: bytes) -> No
 def test_the_outage_diagnosis_finds_the_api_up(api: Api, tmp_path: Path) -> None:
     diagnosis = """curl -fsS -o /dev/null -w "%{http_code}\\n" "$ZOOOP_API_HOST/llms.txt" """
     assert shell(api, diagnosis, tmp_path).strip() == "200"
+
+
+def test_every_documented_line_answers_with_every_documented_field() -> None:
+    script = Path(__file__).with_name("side_by_side.py")
+    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "Nothing documented is missing." in ended.stdout
+
+
+def test_the_official_scripts_loops_submit_poll_upload_and_download(
+    api: Api, tmp_path: Path, picture: bytes, clip: bytes
+) -> None:
+    """Their manners: fields by pattern, the first match counts; the key is the SHA-256 of the exact body; the
+    pollers ask until a status ends it.
+    """
+    (tmp_path / "clip.mp4").write_bytes(clip)
+    submit = """
+    BODY='{"interfaceId":"'"$MODEL"'","versionId":"standard","params":{"prompt":"a red panda"}}'
+    KEY=$(printf '%s' "$BODY" | sha256sum | awk '{print $1}')
+    send() {
+      curl -fsS -X POST "$ZOOOP_API_HOST/v1/tasks" -H "Authorization: Bearer $ZOOOP_API_KEY" \
+        -H "Content-Type: application/json" -H "Idempotency-Key: $KEY" -d "$BODY"
+    }
+    FIRST=$(send); AGAIN=$(send)
+    ID=$(printf '%s' "$FIRST" | grep -oE '"taskId":"[^"]+"' | cut -d'"' -f4)
+    printf '%s' "$AGAIN" | grep -qF '"taskId":"'"$ID"'"'
+    printf '%s' "$AGAIN" | grep -qF '"idempotent":true'
+    printf '%s' "$ID"
+    """
+    task_id = shell(api, submit, tmp_path).strip()
+    poll = f"""
+    for i in $(seq 400); do
+      TASK=$(curl -fsS -H "Authorization: Bearer $ZOOOP_API_KEY" "$ZOOOP_API_HOST/v1/tasks/{task_id}")
+      STATUS=$(printf '%s' "$TASK" | grep -oE '"status":"[a-z_]+"' | head -n1 | cut -d'"' -f4)
+      case "$STATUS" in
+        succeeded) printf '%s' "$TASK" | grep -oE '"url":"[^"]+"' | head -n1 | cut -d'"' -f4; exit 0;;
+        failed|cancelled) exit 1;;
+        queued|running) curl -fsS -o /dev/null -d '{{"advance":60}}' "$ZOOOP_API_HOST/_sandbox/clock";;
+        *) exit 2;;
+      esac
+    done
+    exit 3
+    """
+    url = shell(api, poll, tmp_path).strip()
+    assert url.endswith(".webp")
+    assert "-thumb" not in url
+    follow = """
+    ANSWER=$(curl -fsS -X POST -H "Authorization: Bearer $ZOOOP_API_KEY" -H "Content-Type: video/mp4" \
+      --data-binary @clip.mp4 "$ZOOOP_API_HOST/v1/uploads")
+    ID=$(printf '%s' "$ANSWER" | grep -oE '"uploadId":"[0-9a-f-]{36}"' | head -n1 | cut -d'"' -f4)
+    for i in $(seq 100); do
+      ANSWER=$(curl -fsS -H "Authorization: Bearer $ZOOOP_API_KEY" "$ZOOOP_API_HOST/v1/uploads/$ID")
+      STATUS=$(printf '%s' "$ANSWER" | grep -oE '"status":"[a-z_]+"' | head -n1 | cut -d'"' -f4)
+      case "$STATUS" in
+        ready) printf '%s' "$ANSWER" | grep -oE '"url":"[^"]+"' | cut -d'"' -f4; exit 0;;
+        processing) curl -fsS -o /dev/null -d '{"advance":20}' "$ZOOOP_API_HOST/_sandbox/clock";;
+        *) exit 2;;
+      esac
+    done
+    exit 3
+    """
+    assert shell(api, follow, tmp_path).strip().endswith(".mp4")
+
+
+def test_the_documented_download_lines_take_a_see_through_pictures_ending_from_its_type(
+    api: Api, tmp_path: Path, picture: bytes
+) -> None:
+    given = api.upload(picture, "image/png").json()["url"]
+    body = {"aiTool": "background-removal", "params": {"image_url": given}}
+    url = api.finish(api.post("/v1/tasks", json=body).json()["taskId"])["outputs"][0]["url"]
+    download = f"""URL="{url}"
+CT=$(curl -sI "$URL" | awk 'tolower($1)=="content-type:" {{print $2}}' | tr -d '\r')
+EXT=$(case "$CT" in image/png) echo png;; image/jpeg) echo jpg;; *) echo bin;; esac)
+curl -fL -o "out.$EXT" "$URL"
+"""
+    shell(api, download, tmp_path)
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
