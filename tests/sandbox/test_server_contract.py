@@ -66,17 +66,28 @@ def gathered(api: Api, picture: bytes, clip: bytes) -> list[tuple[str, int, Any]
     return answers
 
 
+def one_entry_each(body: Any) -> list[Any]:
+    """A list's answer as answers of one entry each, the first three: what holds of one holds of all, and a
+    long list takes long to check again for each of its thousand fields. Other answers stay whole.
+    """
+    [(name, value), *rest] = body.items()
+    if rest or not isinstance(value, list):
+        return [body]
+    return [{name: [entry]} for entry in value[:3]]
+
+
 def test_deleting_any_documented_field_of_an_answer_would_be_noticed(
     api: Api, picture: bytes, clip: bytes
 ) -> None:
     seen = set()
     for operation, status, body in gathered(api, picture, clip):
         conformity.validate(operation, status, body, strict=True)
-        pointers = list(conformity.deletable_fields(operation, status, body))
-        assert pointers
-        for pointer in pointers[:400]:
-            with pytest.raises(conformity.ConformityError):
-                conformity.validate(operation, status, conformity.without(body, pointer), strict=True)
+        for part in one_entry_each(body):
+            pointers = list(conformity.deletable_fields(operation, status, part))
+            assert pointers
+            for pointer in pointers:
+                with pytest.raises(conformity.ConformityError):
+                    conformity.validate(operation, status, conformity.without(part, pointer), strict=True)
         seen.add(operation)
     texts = {name for name, each in conformity.operations().items() if not each.path.startswith("/v1/")}
     assert seen == set(conformity.operations()) - texts
