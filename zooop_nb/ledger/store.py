@@ -96,6 +96,9 @@ class Ledger:
         becomes a charge or a refund of the difference, once, whoever else follows the same task."""
         with self._change() as db:
             entry = _get(db, order_id)
+            if entry.state in TERMINAL and status not in TERMINAL:
+                # An answer that was overtaken by a later one, which another follower heard.
+                return entry
             if credits is not None:
                 spent = credits - _spent(db, order_id)
                 if spent or (status == "succeeded" and not _has(db, order_id, "charge")):
