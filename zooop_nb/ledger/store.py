@@ -10,6 +10,7 @@ import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -53,9 +54,7 @@ class Ledger:
     def quote(self, entry: Entry) -> None:
         """A new order and its quote, not to be submitted yet."""
         with self._change() as db:
-            row = entry.row()
-            names = ", ".join(row)
-            db.execute(f"INSERT INTO orders ({names}) VALUES ({', '.join('?' * len(row))})", [*row.values()])
+            _insert(db, entry)
             self._event(db, "quote", entry.order_id, spent=0, credits=entry.quoted)
 
     def intend(self, order_ids: Iterable[str], **known: Any) -> None:
@@ -67,6 +66,19 @@ class Ledger:
         with self._change() as db:
             for order_id in order_ids:
                 _set(db, order_id, state="intended", sent_at=now(), follower=self.session.id, **known)
+
+    def intend_description(self, entry: Entry) -> None:
+        """A picture is about to be described: from here on its credit may have been spent."""
+        with self._change() as db:
+            _insert(db, replace(entry, state="intended", sent_at=now(), follower=self.session.id))
+
+    def described(self, order_id: str, credits: Number, words: Mapping[str, Any]) -> Entry:
+        """The description has come: it is paid, and the order has ended."""
+        with self._change() as db:
+            ended = {"state": "succeeded", "fetched_at": now(), "follower": None, "error": None}
+            _set(db, order_id, credits=credits, outputs=[{"words": words}], **ended)
+            self._event(db, "describe", order_id, spent=credits, credits=credits)
+            return _get(db, order_id)
 
     def submitted(self, order_id: str, task_id: str, status: str) -> None:
         """The server has it. Told again (the same key was sent twice), nothing is added."""
@@ -142,6 +154,9 @@ class Ledger:
         """It cannot be told whether the order arrived, and it must not be sent again."""
         with self._change() as db:
             _set(db, order_id, state="unknown", follower=None, error=why)
+            if _get(db, order_id).target == "describe" and not _has(db, order_id, "describe"):
+                # So that the frame has a row of it: what it cost, the server did not say.
+                self._event(db, "describe", order_id, spent=0, credits=None)
 
     def claim(self, entry: Entry) -> bool:
         """Follow an abandoned order from now on; false where somebody else was faster."""
@@ -229,7 +244,9 @@ class Ledger:
                 (since, mode),
             ).fetchone()[0]
             open_: Number = db.execute(
-                "SELECT coalesce(sum(max(o.quoted - (SELECT coalesce(sum(e.spent), 0) FROM events e"
+                # A description is quoted by nobody; by the API's documentation it costs 1 credit.
+                "SELECT coalesce(sum(max(iif(o.target = 'describe', 1, o.quoted)"
+                " - (SELECT coalesce(sum(e.spent), 0) FROM events e"
                 " WHERE e.order_id = o.order_id), 0)), 0) FROM orders o"
                 " WHERE o.sent_at >= ? AND o.mode = ? AND o.state IN ('intended', 'submitted', 'unknown')",
                 (since, mode),
@@ -358,6 +375,12 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
+
+
+def _insert(db: sqlite3.Connection, entry: Entry) -> None:
+    row = entry.row()
+    names = ", ".join(row)
+    db.execute(f"INSERT INTO orders ({names}) VALUES ({', '.join('?' * len(row))})", [*row.values()])
 
 
 def _get(db: sqlite3.Connection, order_id: str) -> Entry:

@@ -181,7 +181,9 @@ def may_resend(entry: Entry, backend: Backend, now: datetime | None = None) -> b
     """Whether an order whose task is not known may be sent again under its key: the first sending is
     less than 23 hours old, and token and host are the same."""
     return (
-        entry.token == backend.token
+        # A description has no key that the server knows.
+        entry.target != "describe"
+        and entry.token == backend.token
         and entry.host == backend.host
         and entry.sent_at is not None
         and _age(entry, now) < RESEND_WITHIN

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from zooop_nb.contract.backend import Backend
 from zooop_nb.errors import BadMedia, Do, remedy
 from zooop_nb.ledger import Ledger
-from zooop_nb.studio.fill import Filled
+from zooop_nb.studio.fill import Filled, Wanted
 from zooop_nb.studio.order import Media
-from zooop_nb.studio.result import Gallery, Output, Result
+from zooop_nb.studio.result import Gallery, Output, Result, Upload
 
 # What the library calls otherwise than the API's list of allowed types.
 _SAME: Final = {
@@ -28,6 +28,7 @@ _SAME: Final = {
     "application/ogg": "audio/ogg",
     "video/x-m4v": "video/mp4",
 }
+_PICTURES_IN_WEBM: Final = (b"V_VP8", b"V_VP9", b"V_AV1")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,16 @@ async def upload(params: dict[str, Any], shelf: Shelf) -> dict[str, Any]:
     return ready
 
 
+async def bring(value: object, kind: str, param: str, shelf: Shelf) -> Media:
+    """One value that is no param of a model, with its ZOOOP URL; `kind` is `image` or `any`.
+
+    Raises `BadMedia` as `identify` does.
+    """
+    filled = Filled({}, {param: Wanted(kind, several=False, values=(value,))})
+    named: Media = (await identify(filled, shelf))[param]
+    return await _upload(named, shelf)
+
+
 def is_zooop(url: str, host: str) -> bool:
     """Whether a URL is the API's own, which it takes as it is: ZOOOP's storage, or the host in force."""
     try:
@@ -97,6 +108,9 @@ def content_type_of(data: bytes, name: str) -> str:
             value=name,
             remedies=[remedy(Do.CHECK_FILE)],
         )
+    if found == "video/webm" and not any(codec in data for codec in _PICTURES_IN_WEBM):
+        # The file's own list of tracks tells: sound alone.
+        return "audio/webm"
     return _SAME.get(found, found)
 
 
@@ -110,6 +124,9 @@ def _spread(value: object) -> Iterable[object]:
 async def _identify(value: object, kind: str, param: str, shelf: Shelf) -> Media:
     if isinstance(value, Output):
         return await _from_output(value, kind, param, shelf)
+    if isinstance(value, Upload):
+        _check_kind(value.content_type, kind, param, value.url)
+        value = value.url
     if isinstance(value, str) and value.lower().startswith(("http://", "https://")):
         if is_zooop(value, shelf.backend.host):
             return Media(shelf.ledger.content_of(value), None, url=value, label=value.rsplit("/", 1)[-1])
@@ -140,9 +157,14 @@ async def _from_output(output: Output, kind: str, param: str, shelf: Shelf) -> M
 
 
 def _from_file(path: Path, kind: str, param: str, label: str) -> Media:
+    # Late: only who hands over a file needs it, and that file goes up by the client.
+    from zooop_nb.client.media import check_upload
+
     with path.open("rb") as file:
         content_type = content_type_of(file.read(1 << 16), f"{param}: {label}")
         _check_kind(content_type, kind, param, label)
+        # Of all files, before the first is sent; and before minutes go into reading a large one.
+        check_upload(f"{param}: {label}", path.stat().st_size, _typed(content_type, kind))
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if content_type.startswith("image/"):

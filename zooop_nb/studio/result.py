@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from zooop_nb.studio.bundle import Bundle, Shows
+
 if TYPE_CHECKING:
     import pandas as pd
 
-Bundle = dict[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class Output(Shows):
     """One file that a task made. Sizes in pixels, `duration` in seconds; None is "not known"."""
 
     url: str
@@ -28,14 +28,9 @@ class Output:
     size: int | None = None
     """Bytes."""
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
-        from zooop_nb.studio import render
-
-        return render.output_bundle(self)
-
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Result(Shows):
     """An order and what came of it. Credits are the server's figures; None is what it did not say."""
 
     order_id: str
@@ -81,14 +76,29 @@ class Result:
         """The first output's URL."""
         return self.output.url
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
-        from zooop_nb.studio import render
 
-        return render.result_bundle(self)
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that lies at ZOOOP. It may be handed over wherever a picture, clip or sound is taken."""
+
+    url: str
+    """Its ZOOOP URL."""
+    content_type: str | None
+    """None where it was a ZOOOP URL already."""
+    size: int | None
+    """Bytes; None as above."""
+    mode: str = "live"
+    """live, sandbox or replay."""
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
+        facts = [self.content_type or "", f"{self.size:,} bytes" if self.size is not None else ""]
+        # A sandbox's address means nothing once it has ended, and must not stand in a notebook that is kept.
+        where = "on the sandbox; its URL is in .url" if self.mode == "sandbox" else self.url
+        return {"text/plain": " · ".join(filter(None, ("uploaded", *facts, where)))}
 
 
 @dataclass(frozen=True, slots=True)
-class Quoted:
+class Quoted(Shows):
     """What an order would cost. Credits are the server's figure for exactly this body."""
 
     credits: int | float
@@ -107,20 +117,9 @@ class Quoted:
         """Credits for all `count` tasks."""
         return self.credits * self.count
 
-    def __str__(self) -> str:
-        from zooop_nb.studio import render
-
-        key = self.breakdown.get("pricing_key")
-        # A model with one price calls it "default", which tells nobody anything.
-        key = None if key == "default" else key
-        return render.summary_line(self.model, key, self.credits, self.eta, self.count)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
-        return {"text/plain": str(self)}
-
 
 @dataclass(frozen=True)
-class Gallery(Sequence[Result]):
+class Gallery(Sequence[Result], Shows):
     """Several results of one call, in the order in which they were asked for."""
 
     results: tuple[Result, ...] = field(default_factory=tuple)
@@ -174,8 +173,3 @@ class Gallery(Sequence[Result]):
             for each in self.results
         ]
         return pd.DataFrame(rows).convert_dtypes()
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
-        from zooop_nb.studio import render
-
-        return render.gallery_bundle(self)

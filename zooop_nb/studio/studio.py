@@ -19,14 +19,15 @@ from zooop_nb.ledger import Entry, Ledger
 from zooop_nb.ledger.entry import now
 from zooop_nb.nearest import nearest
 from zooop_nb.settings import Settings, Token
-from zooop_nb.studio import engine, face, money
+from zooop_nb.studio import describe, engine, face, media, money
 from zooop_nb.studio.carry import Carrier, may_follow, may_resend
 from zooop_nb.studio.catalogue import Catalogue
+from zooop_nb.studio.describe import Described
 from zooop_nb.studio.media import Shelf
 from zooop_nb.studio.order import Order, Origin
 from zooop_nb.studio.plan import Ask, Plan, ask_again, entry_for, price, resolve
 from zooop_nb.studio.progress import Track
-from zooop_nb.studio.result import Gallery, Quoted, Result
+from zooop_nb.studio.result import Gallery, Quoted, Result, Upload
 from zooop_nb.studio.task import Task, Tasks, result_of
 from zooop_nb.studio.verbs import VERBS
 
@@ -149,6 +150,10 @@ class Studio:
     @cached_property
     def _carrier(self) -> Carrier:
         return Carrier(self.backend, self.ledger, self.settings.media_path)
+
+    @cached_property
+    def _describer(self) -> describe.Describer:
+        return describe.Describer(self.backend, self.ledger)
 
     @cached_property
     def _who(self) -> str | None:
@@ -285,6 +290,12 @@ class Studio:
             elif self.ledger.is_followed(entry):
                 note = "a live session follows it"
                 settled.append(replace(result_of(entry), error=note))
+            elif entry.target == "describe":
+                if entry.state != "unknown":
+                    self.ledger.unknown(
+                        entry.order_id, f"{describe.LOST}: its session ended before the answer came."
+                    )
+                settled.append(result_of(self.ledger.get(entry.order_id)))
             else:
                 self._pick_up(entry, tasks, settled)
         return Tasks(tasks), tuple(settled)
@@ -304,6 +315,54 @@ class Studio:
             settled.append(replace(result_of(entry), error=why))
         elif self.ledger.claim(entry):
             tasks.append(self._carry(self.ledger.get(entry.order_id), resent=True))
+
+    # A picture in words, and a file's URL.
+
+    def describe(
+        self,
+        picture: object,
+        language: str | None = None,
+        *,
+        yes: bool = False,
+        ask: bool = False,
+        budget: Number | None = None,
+        tags: str | Sequence[str] = (),
+    ) -> Described:
+        """A picture as a structured prompt, for 1 credit: a path, a URL, bytes, a picture object or an
+        earlier result; `language` is a locale code (`zh`, `ja`, ...), English without one.
+
+        It is asked for once: where the answer is lost, `OrderUnknown` is raised and nothing is sent again. A
+        refusal costs nothing. API documentation: `POST /v1/describe-image`.
+        """
+        entry = engine.shared().run(self._description(picture, language, tags))
+        must = money.must_confirm(
+            tasks=1, total=describe.CREDITS, variants=True, yes=yes, ask=ask, policy=self.settings.confirm
+        )
+        self.confirm(Prepared((), describe.CREDITS, 1, must, budget))
+        committed = partial(self.ledger.committed, since=self._since, mode=self.backend.mode)
+        with self._budget.promise(describe.CREDITS, limit=self.settings.budget, committed=committed):
+            self.ledger.intend_description(entry)
+        try:
+            return engine.shared().run(self._describer.describe(entry))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"Waiting stopped; the description goes on and is paid: show order {entry.order_id} has it."
+            ) from None
+
+    def described(self, order_id: str) -> Described:
+        """An earlier description, by the id of its order or the beginning of one."""
+        return describe.described_of(self.ledger.find(order_id))
+
+    def upload(self, file: object) -> Upload:
+        """Bring a file to ZOOOP, once for each content, token and host; a clip is followed until it is ready.
+
+        Takes what a media param takes. Raises `BadMedia` for a file that is missing, empty, over 100 MB or
+        of a type that the API does not take. API documentation: `POST /v1/uploads`.
+        """
+        brought = engine.shared().run(media.bring(file, "any", "upload", self._shelf))
+        assert brought.url is not None
+        size = brought.path.stat().st_size if brought.path else None
+        return Upload(brought.url, brought.content_type, size, self.backend.mode)
 
     # The steps, for whoever stands in front (a notebook shows the line between them).
 
@@ -458,6 +517,16 @@ class Studio:
             if follows(entry, self.backend) and self.ledger.claim(entry):
                 found.append(self.ledger.get(entry.order_id))
         return tuple(found)
+
+    async def _description(self, picture: object, language: str | None, tags: str | Sequence[str]) -> Entry:
+        origin = face.current().origin()
+        brought, me = await asyncio.gather(
+            media.bring(picture, "image", "describe", self._shelf), self._fresh_me()
+        )
+        labels = (tags,) if isinstance(tags, str) else tuple(tags)
+        return describe.entry_for(
+            brought, language, origin=origin, tags=labels, backend=self.backend, me=me, who=self._who
+        )
 
     async def _fresh_me(self) -> Me:
         self._me = await self.backend.me()

@@ -62,7 +62,7 @@ def tasks_frame(ledger: Ledger) -> pd.DataFrame:
             "task_id": entry.task_id,
             "state": entry.state,
             "followed": ledger.is_followed(entry),
-            "model": entry.model or entry.tool or entry.template,
+            "model": entry.model or entry.tool or entry.template or entry.target,
             "prompt": entry.prompt,
             "quoted": entry.quoted,
             "minutes": round(
