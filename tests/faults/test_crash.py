@@ -7,10 +7,7 @@ import pytest
 from tests.faults.crash import PICTURE, POINTS, Point, Scene
 from tests.kernel.driver import Cell, Kernel
 
-pytestmark = [
-    pytest.mark.xdist_group("crash"),
-    pytest.mark.parametrize("point", POINTS.values(), ids=POINTS),
-]
+pytestmark = pytest.mark.parametrize("point", POINTS.values(), ids=POINTS)
 
 
 def resume(heir: Kernel) -> Cell:

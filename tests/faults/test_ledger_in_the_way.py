@@ -11,8 +11,6 @@ from tests.kernel.driver import PATIENCE, Kernel
 from tests.kernel.gate import Gate
 from tests.kernel.town import TOKEN, Town
 
-pytestmark = pytest.mark.xdist_group("ledger_in_the_way")
-
 ORDER = "%zooop image -m flash a red panda"
 
 

@@ -8,8 +8,6 @@ import pytest
 from tests.kernel.driver import Kernel
 from tests.kernel.town import TOKEN, Town
 
-pytestmark = pytest.mark.xdist_group("two_kernels")
-
 
 @pytest.fixture(scope="module")
 def slow_town() -> Iterator[Town]:

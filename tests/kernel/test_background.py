@@ -8,8 +8,6 @@ import pytest
 from tests.kernel.driver import Cell, Kernel
 from tests.kernel.town import Town
 
-pytestmark = pytest.mark.xdist_group("kernel_background")
-
 
 @pytest.fixture(scope="module")
 def shared(slow_town: Town, start_kernel: Callable[..., Kernel], ipykernel: Path | None) -> Kernel:

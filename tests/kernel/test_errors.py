@@ -7,8 +7,6 @@ import pytest
 from tests.kernel.driver import Kernel
 from tests.kernel.town import Town
 
-pytestmark = pytest.mark.xdist_group("kernel_magic")
-
 
 @pytest.fixture(scope="module")
 def shared(quick_town: Town, start_kernel: Callable[..., Kernel]) -> Kernel:

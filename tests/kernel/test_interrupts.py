@@ -10,8 +10,6 @@ from tests.kernel.driver import PATIENCE, Cell, Kernel
 from tests.kernel.gate import Gate
 from tests.kernel.town import Town
 
-pytestmark = pytest.mark.xdist_group("kernel_interrupts")
-
 STOPPED = "Waiting stopped; the task goes on and is paid. Run the cell again to attach to it, or resume."
 
 

@@ -8,8 +8,6 @@ import pytest
 from tests.kernel.driver import Kernel
 from tests.kernel.town import Town
 
-pytestmark = pytest.mark.xdist_group("kernel_load")
-
 HEAVY = {
     "pandas",
     "httpx",

@@ -9,8 +9,6 @@ import pytest
 from tests.kernel.driver import Kernel
 from tests.kernel.town import TOKEN, Town
 
-pytestmark = pytest.mark.xdist_group("kernel_magic")
-
 
 @pytest.fixture(scope="module")
 def shared(quick_town: Town, start_kernel: Callable[..., Kernel]) -> Kernel:

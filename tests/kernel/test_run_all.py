@@ -8,8 +8,6 @@ import pytest
 from tests.kernel.driver import Cell, Kernel
 from tests.kernel.town import Town
 
-pytestmark = pytest.mark.xdist_group("kernel_run_all")
-
 NOTEBOOK = (
     "hero = %zooop image -m flash a red panda's portrait",
     "%zooop image -m flash who is this panda?",
