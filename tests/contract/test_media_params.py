@@ -160,19 +160,20 @@ def test_a_voice_sample_is_uploaded_as_sound(studio: Studio, books: Books, tmp_p
         (".", None, "is a folder"),
     ],
 )
-@pytest.mark.parametrize("verb", ["image", "tool"])
+@pytest.mark.parametrize("param", ["image_urls", "image_url"])
 def test_a_file_that_is_no_picture_is_named_and_never_sent(
-    studio: Studio, books: Books, tmp_path: Path, png: bytes, name: str, data: Any, said: str, verb: str
+    studio: Studio, books: Books, tmp_path: Path, png: bytes, name: str, data: Any, said: str, param: str
 ) -> None:
     path = tmp_path / name
     if data is not None:
         path.write_bytes(png[:data] if isinstance(data, int) else data)
+    calls = {
+        "image_urls": lambda: studio.image("x", model=MODEL, image_urls=path),
+        "image_url": lambda: studio.tool(TOOL, image_url=path),
+    }
     with pytest.raises(errors.BadMedia, match=said) as caught:
-        if verb == "image":
-            studio.image("x", model=MODEL, image_urls=path)
-        else:
-            studio.tool(TOOL, image_url=path)
-    assert ("image_urls" if verb == "image" else "image_url") in str(caught.value)
+        calls[param]()
+    assert param in str(caught.value)
     assert books.uploads == books.tasks == books.charges == []
 
 

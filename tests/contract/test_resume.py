@@ -1,4 +1,4 @@
-"""What is left behind is picked up: paid once, never lost, and never sent again where that might pay twice."""
+"""What is left behind is picked up: paid once, never lost, never sent again where that might pay twice."""
 
 import os
 import signal

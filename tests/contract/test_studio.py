@@ -59,7 +59,8 @@ def test_the_guides_default_is_what_is_sent(studio: Studio, books: Books) -> Non
         "resolution": "2k",
         "aspect_ratio": "1:1",
     }
-    assert str(quoted) == "→ GPT Image 2.0 · low-2k · 4 credits · ETA unknown"
+    shown = quoted._repr_mimebundle_()["text/plain"]
+    assert shown == "→ GPT Image 2.0 · low-2k · 4 credits · ETA unknown"
     result = studio.image("a red panda, best quality", resolution="1K")
     [task] = books.tasks
     assert task["params"] == {

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from zooop_nb.ledger.sessions import STALE_AFTER, Session, current
 
 HOLDER = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from zooop_nb.ledger.sessions import Session
 session = Session(Path(sys.argv[1]))
@@ -49,6 +51,18 @@ def test_a_session_is_alive_to_itself_and_to_others_until_it_is_closed(tmp_path:
     one.close()
     assert not other.is_alive(one.id)
     assert not other.is_alive("never was")
+
+
+def test_many_that_look_at_once_do_not_take_each_other_for_the_dead_session(tmp_path: Path) -> None:
+    dead = Session(tmp_path)
+    dead.close()
+    (tmp_path / f"{dead.id}.lock").touch()
+    others = [Session(tmp_path) for _ in range(8)]
+
+    with ThreadPoolExecutor(len(others)) as pool:
+        seen = list(pool.map(lambda other: [other.is_alive(dead.id) for _ in range(25)], others))
+
+    assert not any(alive for one in seen for alive in one)
 
 
 def test_files_of_the_long_dead_are_swept_and_those_of_the_living_are_not(tmp_path: Path) -> None:

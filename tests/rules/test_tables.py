@@ -1,0 +1,91 @@
+"""Lists as DataFrames."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from tests.rules.test_ledger import an_order, seen, sent
+from zooop_nb.contract.shapes import Brand, Model, Param, Recipe, TypicalPrice, Version
+from zooop_nb.ledger import Ledger
+from zooop_nb.studio.tables import models_frame, recipes_frame, tasks_frame
+
+
+def version(id: str, credits: float | None, unit: str = "image") -> Version:
+    return Version(id, id.title(), TypicalPrice(credits, unit, "1:1"))
+
+
+MODELS = [
+    Model(
+        "a",
+        "Flux",
+        brand=Brand("bfl", "BFL"),
+        versions=[version("standard", 4), version("pro", 8)],
+        tags=["HOT"],
+    ),
+    Model("b", "Seedream", params=[Param("prompt"), Param("seed")], versions=[version("standard", 2.5)]),
+    Model("c", "Kling", versions=[version("standard", 8, "second"), version("turbo", 5, "second")]),
+    Model("d", "Silent", versions=[Version("x"), version("y", None)]),
+    Model("e", "Empty"),
+]
+
+
+def test_there_is_a_row_a_version_with_the_recommended_first_and_the_cheapest_of_each_unit_marked() -> None:
+    frame = models_frame(MODELS)
+    assert frame["model"].tolist() == ["Flux", "Flux", "Seedream", "Kling", "Kling", "Silent", "Silent"]
+    assert frame["mark"].tolist() == ["recommended", "", "cheapest", "", "cheapest", "", ""]
+    assert frame["credits"].tolist()[:5] == [4.0, 8.0, 2.5, 8.0, 5.0]
+    assert frame["credits"].isna().tolist()[5:] == [True, True]
+    assert str(frame["credits"].dtype) == "Float64"
+    assert frame.loc[0, ["brand", "version", "unit", "tags"]].tolist() == ["BFL", "standard", "image", "HOT"]
+    assert frame.loc[2, "params"] == "prompt, seed"
+
+
+def test_the_first_may_be_the_cheapest_too() -> None:
+    frame = models_frame(MODELS[2:3] + MODELS[1:2])
+    assert frame["mark"].tolist() == ["recommended", "cheapest", "cheapest"]
+    assert models_frame(MODELS[1:2])["mark"].tolist() == ["recommended, cheapest"]
+
+
+def test_a_list_without_entries_is_an_empty_frame() -> None:
+    assert models_frame([]).empty
+    assert models_frame(MODELS[4:]).empty
+    assert recipes_frame([]).empty
+    assert "slug" in recipes_frame([])
+
+
+def test_there_is_a_row_a_tool() -> None:
+    tools = [
+        Recipe(
+            "cut",
+            "Cut",
+            "image",
+            params=[Param("image_url"), Param("a.b")],
+            typical_price=TypicalPrice(2, "image"),
+        ),
+        Recipe("bare"),
+    ]
+    frame = recipes_frame(tools)
+    assert frame["slug"].tolist() == ["cut", "bare"]
+    assert frame.loc[0, ["credits", "unit", "params"]].tolist() == [2, "image", "image_url, a.b"]
+    assert pd.isna(frame.loc[1, "credits"])
+
+
+def test_what_is_unfinished_says_where_it_stands_and_whether_somebody_follows_it(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    assert tasks_frame(ledger).empty
+    assert {"order_id", "state", "followed"} <= set(tasks_frame(ledger).columns)
+    followed = sent(ledger, model="Flux", prompt="a cat")
+    left = sent(ledger, tool="cut", target="tool")
+    ledger.submitted(left, "t1", "queued")
+    ledger.abandon(left, "the server went away")
+    done = sent(ledger)
+    seen(ledger, done, "failed", 0)
+    ledger.quote(an_order())
+    frame = tasks_frame(ledger)
+    assert frame["order_id"].tolist() == [followed, left]
+    assert frame["state"].tolist() == ["intended", "submitted"]
+    assert frame["followed"].tolist() == [True, False]
+    assert frame["model"].tolist() == ["Flux", "cut"]
+    assert frame.loc[1, "error"] == "the server went away"
+    assert (frame["minutes"] >= 0).all()
+    ledger.close()
