@@ -3,19 +3,16 @@
 Every answer of an operation that any test gets is held to the OpenAPI document, strictly.
 """
 
-import io
+import socket
 import time
-import wave
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import av
 import httpx
-import numpy as np
 import pytest
-from PIL import Image
 
 from tests.contract import conformity
+from tests.sandbox import samples
 from zooop_nb.sandbox.process import SandboxProcess
 
 ALICE, PHONE, BOB = "zpk_test_alice", "zpk_test_alicephone", "zpk_test_bob"
@@ -196,44 +193,22 @@ def api(slow_sandbox: Api) -> Api:
 
 @pytest.fixture(scope="session")
 def picture() -> bytes:
-    return encoded(Image.linear_gradient("L").resize((96, 64)).convert("RGB"), "PNG")
-
-
-def encoded(image: Image.Image, format: str) -> bytes:
-    out = io.BytesIO()
-    image.save(out, format)
-    return out.getvalue()
+    return samples.picture()
 
 
 @pytest.fixture(scope="session")
 def sound() -> bytes:
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes((np.sin(np.arange(16000) / 5) * 9000).astype("<i2").tobytes())
-    return out.getvalue()
+    return samples.sound()
 
 
 @pytest.fixture(scope="session")
 def clip() -> bytes:
-    """Two seconds of MP4."""
-    out = io.BytesIO()
-    with av.open(out, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(20):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number * 12, np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return out.getvalue()
+    return samples.clip()
 
 
 @pytest.fixture
 def raw_call(slow_sandbox: Api) -> Callable[[bytes], bytes]:
     """Sends bytes over a socket of its own, and returns all that comes back until the server closes."""
-    import socket
 
     def call(data: bytes) -> bytes:
         host, port = slow_sandbox.url.removeprefix("http://").split(":")

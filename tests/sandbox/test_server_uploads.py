@@ -8,7 +8,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.sandbox.conftest import ALICE, BOB, PHONE, Api, encoded, error
+from tests.sandbox.conftest import ALICE, BOB, PHONE, Api, error
+from tests.sandbox.samples import encoded
 
 ALLOWED = [
     "image/png",
