@@ -89,6 +89,13 @@ def _parser() -> argparse.ArgumentParser:
             metavar="X",
             help="how many times faster than the real models (default: %(default)g; 0: at once)",
         )
+    doctor = commands.add_parser(
+        "doctor",
+        help="is it you or is it them: settings, token, ledger, network",
+        description="Looks at all that an order needs, and asks ZOOOP's site and API whether they are there. "
+        "Nothing is ordered. Ends with code 1 where something is wrong.",
+    )
+    doctor.set_defaults(run=_doctor)
     commands.add_parser("sandbox", help="serve a local ZOOOP: the API with state and real media")
     return parser
 
@@ -239,6 +246,15 @@ def _near(path: Path) -> Path:
     """A path as seen from the current folder, where it lies in it."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _doctor(_: argparse.Namespace, __: Sequence[str]) -> int:
+    from zooop_nb import settings
+    from zooop_nb.studio.doctor import examine
+
+    diagnosis = examine(settings.load)
+    print("\n".join(diagnosis.lines()))
+    return 0 if diagnosis.ok else 1
 
 
 def _lab(options: argparse.Namespace, extra: Sequence[str]) -> int:

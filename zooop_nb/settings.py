@@ -17,6 +17,7 @@ from zooop_nb.errors import BadValue, Do, MissingKey, UnknownName, remedy
 from zooop_nb.nearest import nearest
 
 DEFAULT_HOST: Final = "https://api.zooop.ai"
+LIVE_PREFIX: Final = "zpk_live_"
 TEST_PREFIX: Final = "zpk_test_"
 
 
@@ -47,6 +48,12 @@ class Token:
     @property
     def for_sandbox(self) -> bool:
         return self.__secret.startswith(TEST_PREFIX)
+
+    @property
+    def looks_live(self) -> bool:
+        """Whether it has the documented form, `zpk_live_` and 32 characters. API documentation:
+        "Authentication"."""
+        return self.__secret.startswith(LIVE_PREFIX) and len(self.__secret) == len(LIVE_PREFIX) + 32
 
     def __repr__(self) -> str:
         return "Token(…)"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from zooop_nb.errors import UnknownName
 from zooop_nb.notebook.grammar import VerbSpec
 from zooop_nb.notebook.tokens import OPTIONS, Token, is_name, tokens
-from zooop_nb.notebook.verbs import SPECS
+from zooop_nb.notebook.verbs import FILES, ORDERS, SPECS
 from zooop_nb.settings import SETTINGS
 from zooop_nb.studio.verbs import VERBS
 
@@ -78,8 +78,10 @@ class Completion:
 
 _EXPRESSION = re.compile(r"(?P<braces>\{+)[ \t]*(?P<name>(?:[^\W\d]\w*)?)(?P<more>[.\[][^{}\s]*)?\Z")
 _PLAIN = re.compile(r"\w[\w.:/@+-]*\Z")
-_ORDERS: Final = {name: spec for name, spec in SPECS.items() if spec.options}
+_ORDERS: Final = {name: spec for name, spec in SPECS.items() if name in ORDERS}
 """The verbs that `quote` prices."""
+_LOCALES: Final = ("zh", "zh-TW", "ja", "fr", "es", "de", "pt", "ru")
+"""API documentation: `POST /v1/describe-image`, `language`."""
 _FIXED: Final[Mapping[str, tuple[Candidate, ...]]] = {
     "models": tuple(Candidate(name, "verb") for name in VERBS),
     "help": tuple(Candidate(name, "verb") for name in SPECS),
@@ -218,8 +220,13 @@ def _word(spot: _Spot, over: bool) -> Completion:
         return Completion(start, tuple(_fitting(spot.fragment, slugs)))
     if over:
         return Completion(start)
-    if spot.spec.options:
+    if verb in ORDERS:
         return _beginning(start, spot.fragment, _param_names(spot))
+    if verb in FILES:
+        if place > 0:
+            return Completion(start)
+        typed = replace(spot, current=replace(spot.current, start=start, value_start=start))
+        return _value(typed, [(path, "path", "") for path in spot.known.paths(spot.fragment)])
     if verb in {"show", "resume"}:
         return _beginning(start, spot.fragment, _orders(spot.known, verb) if place == 0 else ())
     one_is_enough = place > 0 and verb != "config"
@@ -280,6 +287,8 @@ def _spelt(value: Any) -> str:
 
 
 def _option_value(spot: _Spot) -> Completion:
+    if spot.current.name == "language":
+        return _value(spot, [(locale, "value", "") for locale in _LOCALES])
     if spot.spec.name not in VERBS and spot.spec.name != "again":
         return Completion(spot.cursor)
     if spot.current.name == "model":

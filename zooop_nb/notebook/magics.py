@@ -57,17 +57,24 @@ class ZooopMagics(Magics):
         if command.verb == "quote":
             if command.inner is None:
                 raise InputError("quote needs a verb: %zooop quote image a red panda.", value="quote")
+            if command.inner.verb not in verbs.ORDERS:
+                cost = "costs 1 credit" if command.inner.verb == "describe" else "costs nothing"
+                raise InputError(f"{command.inner.verb} has no quote: it {cost}.", value=command.inner.verb)
             return _mapped(making.quote, self._session, command.inner, namespace)
         if command.verb == "resume":
             arguments = [_mapped(expand_text, each, namespace) for each in command.arguments]
             order = telling.one(arguments, "resume", "an order's id") if arguments else None
             return making.resume(self._session, order, silent=command.silent, placed=self._placed())
-        if verbs.SPECS[command.verb].options:
+        if command.verb in verbs.ORDERS:
             return _mapped(making.make, self._session, command, namespace, self._placed())
-        arguments = [_mapped(expand_text, each, namespace) for each in command.arguments]
+        # A whole {name} keeps its type where a file is taken: a result, a picture object.
+        fill = expand_value if command.verb in verbs.FILES else expand_text
+        arguments = [_mapped(fill, each, namespace) for each in command.arguments]
         params = {
             name: _mapped(expand_value, value.text, namespace) for name, value in command.params.items()
         }
+        if command.verb == "describe":
+            return telling.describe(self._session, arguments, params, command.options)
         return telling.VERBS[command.verb](self._session, arguments, params)
 
     def _placed(self) -> Placement:

@@ -4,20 +4,24 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from zooop_nb.errors import BadValue, InputError, UnknownName
 from zooop_nb.nearest import nearest
 from zooop_nb.notebook import verbs
-from zooop_nb.notebook.grammar import Command
+from zooop_nb.notebook.grammar import Command, Options
 from zooop_nb.notebook.session import Session
 from zooop_nb.settings import SETTINGS
 
 if TYPE_CHECKING:
     from zooop_nb.contract.shapes import Me
+    from zooop_nb.studio.describe import Described
+    from zooop_nb.studio.result import Upload
 
 Arguments = Sequence[str]
+Files = Sequence[object]
 Params = Mapping[str, object]
+T = TypeVar("T")
 
 RENEW_BEFORE: Final = timedelta(days=14)
 """How long before a token's expiry its owner is warned. API documentation: `GET /v1/me`, "Field notes"."""
@@ -48,10 +52,10 @@ def help(command: Command) -> None:
     print(verbs.overview() if name is None or name == "help" else verbs.of_verb(name.rstrip("?")))
 
 
-def one(arguments: Arguments, verb: str, what: str) -> str:
+def one(arguments: Sequence[T], verb: str, what: str) -> T:
     """The one argument of a verb."""
     if len(arguments) != 1:
-        got = " ".join(arguments) or "nothing"
+        got = " ".join(map(str, arguments)) or "nothing"
         raise InputError(f"{verb} takes {what}, not {got}.", value=got)
     return arguments[0]
 
@@ -114,7 +118,10 @@ def me_lines(me: "Me", *, mode: str, now: datetime | None = None) -> list[str]:
 
 def _show(session: Session, arguments: Arguments, params: Params) -> Any:
     _none((), params, "show")
-    return session.studio().result(one(arguments, "show", "the id of an order or a task"))
+    studio = session.studio()
+    result = studio.result(one(arguments, "show", "the id of an order or a task"))
+    described = (result.model, result.status) == ("describe", "succeeded")
+    return studio.described(result.order_id) if described else result
 
 
 def _tasks(session: Session, arguments: Arguments, params: Params) -> Any:
@@ -205,7 +212,42 @@ def _nested_loops(on: bool) -> None:
         print("A loop that was patched stays so until the kernel is restarted.", file=sys.stderr)
 
 
-VERBS: Final[Mapping[str, Callable[[Session, Arguments, Params], Any]]] = {
+def describe(session: Session, files: Files, params: Params, options: Options) -> "Described":
+    """A picture in words, for 1 credit."""
+    _no_params(params, "describe")
+    picture = one(files, "describe", "one picture (quote a path with spaces)")
+    studio = session.studio()
+    print("→ describe · 1 credit")
+    return studio.describe(
+        picture,
+        options.language,
+        yes=options.yes,
+        ask=options.ask,
+        budget=options.budget,
+        tags=options.tags,
+    )
+
+
+def _upload(session: Session, files: Files, params: Params) -> "Upload":
+    _no_params(params, "upload")
+    return session.studio().upload(one(files, "upload", "one file (quote a path with spaces)"))
+
+
+def _no_params(params: Params, verb: str) -> None:
+    for name in params:
+        near = ["--language"] if (verb, name) == ("describe", "language") else []
+        raise UnknownName(f"param of {verb}", name, nearest=near)
+
+
+def _doctor(session: Session, arguments: Arguments, params: Params) -> Lines:
+    _none(arguments, params, "doctor")
+    from zooop_nb.studio.doctor import examine
+
+    return Lines(*examine(session.settings).lines())
+
+
+VERBS: Final[Mapping[str, Callable[[Session, Any, Params], Any]]] = {
+    "upload": _upload,
     "models": _models,
     "tools": _tools,
     "templates": _templates,
@@ -215,5 +257,6 @@ VERBS: Final[Mapping[str, Callable[[Session, Arguments, Params], Any]]] = {
     "ledger": _ledger,
     "sandbox": _sandbox,
     "config": _config,
+    "doctor": _doctor,
 }
 """What each telling verb does."""

@@ -10,6 +10,7 @@ MAKING_OPTIONS: Final = frozenset(
     {"model", "version", "count", "best", "cheap", "ask", "yes", "budget", "background", "fresh", "tag"}
 )
 RECIPE_OPTIONS: Final = MAKING_OPTIONS - {"model", "version", "best", "cheap"}
+DESCRIBE_OPTIONS: Final = frozenset({"language", "ask", "yes", "budget", "tag"})
 AGAIN_OPTIONS: Final = MAKING_OPTIONS - {"model", "best", "cheap"}
 
 OPTION_HELP: Final[Mapping[str, str]] = {
@@ -24,6 +25,7 @@ OPTION_HELP: Final[Mapping[str, str]] = {
     "background": "--background: do not wait",
     "fresh": "--fresh: a new order, whatever an earlier run left",
     "tag": "--tag TEXT: a tag in the ledger; may be repeated",
+    "language": "--language LOCALE: the language of the answer (zh, ja, fr, ...); English without it",
 }
 
 
@@ -82,6 +84,14 @@ _TABLE: Final = (
         VerbSpec("quote", "verb"),
         VerbHelp("%zooop quote VERB ...", "What that line would cost, to the credit. Nothing is made."),
     ),
+    (
+        VerbSpec("describe", "arguments", DESCRIBE_OPTIONS),
+        VerbHelp(
+            "%zooop describe PICTURE [--language zh]",
+            "A picture (a path, a URL, {name}) in words that serve as a prompt, for 1 credit.",
+        ),
+    ),
+    _teller("upload", "FILE", "A file's URL at ZOOOP; the same content goes up once."),
     _teller("models", "[VERB]", "The models of a verb, the recommended and the cheapest marked."),
     _teller("tools", "", "The AI tools."),
     _teller("templates", "", "The templates."),
@@ -92,11 +102,18 @@ _TABLE: Final = (
     _teller("ledger", "", "Every quote and charge, as a DataFrame."),
     _teller("sandbox", "[off] [speed=10]", "A ZOOOP of your own on this machine: free, without a token."),
     _teller("config", "[name=value ...]", "The settings, or a change to them for this session."),
+    _teller("doctor", "", "Is it you or is it them: settings, token, ledger, network."),
     _teller("help", "[VERB]", "This."),
 )
 
 SPECS: Final[Mapping[str, VerbSpec]] = {spec.name: spec for spec, _ in _TABLE}
 """What the grammar needs of each verb."""
+
+ORDERS: Final = frozenset(spec.name for spec, _ in _TABLE if "count" in spec.options)
+"""The verbs that order something, which can be quoted."""
+
+FILES: Final = frozenset({"describe", "upload"})
+"""The verbs that take a file, or a {name} that stands for one."""
 
 HELP: Final[Mapping[str, VerbHelp]] = {spec.name: help for spec, help in _TABLE}
 
