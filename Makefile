@@ -35,7 +35,7 @@ lab: $(VENV)/.ready-lab ## open JupyterLab on the notebooks, with a local ZOOOP 
 test: $(VENV)/.ready-test browser ## check the source and run all tests (sets up what they need)
 	@$(MAKE) check
 	@$(MAKE) others TESTS="$(QUICK_TESTS)"
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 test-all: ## the tests that need no browser, on every Python of 3.11 to 3.13 on this machine
 	@$(MAKE) others TESTS="$(PORTABLE_TESTS)"

@@ -136,12 +136,19 @@ class UnknownName(InputError):
     """Something was named that does not exist; `nearest` holds the names that come near."""
 
     def __init__(
-        self, what: str, value: str, *, nearest: Iterable[str] = (), remedies: Iterable[Remedy] = ()
+        self,
+        what: str,
+        value: str,
+        *,
+        nearest: Iterable[str] = (),
+        remedies: Iterable[Remedy] = (),
+        message: str | None = None,
     ) -> None:
         self.what = what
         self.nearest: tuple[str, ...] = tuple(nearest)
         near = [remedy(Do.PICK_NEAREST, nearest=" or ".join(self.nearest))] if self.nearest else []
-        super().__init__(f"There is no {what} “{value}”.", value=value, remedies=[*near, *remedies])
+        message = message or f"There is no {what} “{value}”."
+        super().__init__(message, value=value, remedies=[*near, *remedies])
 
 
 class UnknownVariable(InputError):

@@ -9,8 +9,6 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import Lab
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 @pytest.fixture(scope="module")
 def code_cells(root: Path) -> int:

@@ -11,7 +11,15 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from zooop_nb.notebook.expand import expand_value
-from zooop_nb.notebook.grammar import Command, GrammarError, Options, Value, VerbSpec, parse
+from zooop_nb.notebook.grammar import (
+    Command,
+    GrammarError,
+    Options,
+    UnknownWord,
+    Value,
+    VerbSpec,
+    parse,
+)
 from zooop_nb.notebook.tokens import EXPRESSION, OPTIONS, tokens
 
 ORDER = frozenset(OPTIONS) - {"language"}
@@ -513,3 +521,12 @@ def test_reading_a_line_imports_nothing_heavy() -> None:
     loaded = ran.stdout
     for heavy in ("rapidfuzz", "IPython", "pandas", "httpx", "msgspec"):
         assert heavy not in loaded
+
+
+def test_an_unknown_verb_and_an_unknown_option_say_which_of_them_they_are() -> None:
+    with pytest.raises(UnknownWord) as verb:
+        parse("imge a panda", None, VERBS)
+    with pytest.raises(UnknownWord) as option:
+        parse("image a panda --tga x", None, VERBS)
+
+    assert (verb.value.what, option.value.what) == ("verb", "option")

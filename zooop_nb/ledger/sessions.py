@@ -15,6 +15,8 @@ from typing import Final
 import filelock
 
 STALE_AFTER: Final = 24 * 3600.0
+LOOKING: Final = "looking"
+"""The file whose lock is held by whoever looks at another's."""
 
 
 class Session:
@@ -53,13 +55,16 @@ class Session:
 
 
 def _held(path: Path) -> bool:
-    probe = filelock.FileLock(path, is_singleton=False)
-    try:
-        probe.acquire(blocking=False)
-    except filelock.Timeout:
-        return True
-    probe.release()
-    return False
+    """Whether a process holds the lock. Looking takes the lock for a moment, so one looks at a time: else two
+    that look at once would see each other."""
+    with filelock.FileLock(path.parent / LOOKING, is_singleton=False):
+        probe = filelock.FileLock(path, is_singleton=False)
+        try:
+            probe.acquire(blocking=False)
+        except filelock.Timeout:
+            return True
+        probe.release()
+        return False
 
 
 _sessions: dict[tuple[Path, int], Session] = {}

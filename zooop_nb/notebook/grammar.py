@@ -53,6 +53,18 @@ class GrammarError(ValueError):
         self.nearest = nearest
 
 
+class UnknownWord(GrammarError):
+    """A verb or an option that does not exist; `what` says which of them was meant to be one."""
+
+    what = "verb"
+
+
+class UnknownOption(UnknownWord):
+    """An option that does not exist."""
+
+    what = "option"
+
+
 @dataclass(frozen=True, slots=True)
 class VerbSpec:
     """What a verb takes: `words` (a prompt), `arguments` (single tokens), or a `verb` with that verb's own
@@ -139,7 +151,7 @@ def parse(line: str, cell: str | None, verbs: Mapping[str, VerbSpec], fill: Fill
         return Command("help", options=Options(help=True), silent=silent)
     spec = verbs.get(name)
     if spec is None:
-        raise GrammarError(
+        raise UnknownWord(
             f"`{name}` is no verb of `%zooop`; `%zooop help` lists them.",
             value=name,
             nearest=nearest(name, sorted(verbs)),
@@ -293,7 +305,7 @@ def _given(spec: VerbSpec, rest: list[Token]) -> Iterator[tuple[str, str]]:
         if name not in OPTIONS:
             known = [f"--{option}" for option in sorted({*spec.options, "help"})]
             typed = name if name.startswith("--") else token.text
-            raise GrammarError(
+            raise UnknownOption(
                 f"`{typed}` is no option of `%zooop {spec.name}`; a word that begins with a dash "
                 "goes in quotes, or after `--`.",
                 value=typed,

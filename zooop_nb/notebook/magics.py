@@ -6,10 +6,10 @@ from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 
-from zooop_nb.errors import Do, InputError, UnknownVariable, ZooopError, remedy
+from zooop_nb.errors import Do, InputError, UnknownName, UnknownVariable, ZooopError, remedy
 from zooop_nb.notebook import verbs
 from zooop_nb.notebook.expand import VariableError, expand_text, expand_value
-from zooop_nb.notebook.grammar import Command, GrammarError, parse
+from zooop_nb.notebook.grammar import Command, GrammarError, UnknownWord, parse
 from zooop_nb.notebook.placement import Placement, line_of_caller, placement
 from zooop_nb.notebook.session import Session
 
@@ -89,6 +89,8 @@ def _mapped(call: Callable[..., Any], *arguments: Any) -> Any:
     """The grammar's own errors as the one tree's."""
     try:
         return call(*arguments)
+    except UnknownWord as error:
+        raise UnknownName(error.what, error.value, nearest=error.nearest, message=error.message) from None
     except GrammarError as error:
         near = [remedy(Do.PICK_NEAREST, nearest=" or ".join(error.nearest))] if error.nearest else []
         kind = UnknownVariable if isinstance(error, VariableError) else InputError
