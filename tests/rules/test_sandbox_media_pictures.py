@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.rules.bodies import catalogue, model, raw
 from tests.rules.sandbox_media import difference, loaded, picture, saved
 from zooop_nb.sandbox.media import Piece, Unreadable, Work, render
+from zooop_nb.sandbox.resolve import resolve, work_order
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -32,6 +34,18 @@ def test_a_picture_has_the_asked_size_and_is_a_jpeg_with_a_small_one(width: int,
     assert (piece.thumbnail_type, small.format) == ("image/jpeg", "JPEG")
     assert max(small.size) <= 512
     assert piece.seconds is None
+
+
+@pytest.mark.parametrize(
+    ("resolution", "ratio", "pixels"),
+    [("1k", "9:16", (576, 1024)), ("2k", "1:1", (2048, 2048)), ("4k", "16:9", (4096, 2304))],
+)
+def test_a_resolution_that_a_model_offers_is_what_comes_out(
+    resolution: str, ratio: str, pixels: tuple[int, int]
+) -> None:
+    body = raw(model("image/default", "GPT Image 2.0"), resolution=resolution, aspect_ratio=ratio)
+    (piece,) = render(work_order(resolve(catalogue(), body), seed=1))
+    assert loaded(piece.data).size == (piece.width, piece.height) == pixels
 
 
 @pytest.mark.parametrize("action", ["picture", "svg"])

@@ -16,7 +16,7 @@ from tests.sandbox import samples
 from zooop_nb.sandbox.process import SandboxProcess
 
 ALICE, PHONE, BOB = "zpk_test_alice", "zpk_test_alicephone", "zpk_test_bob"
-TEAM_A, TEAM_B = "zpk_test_team1", "zpk_test_team2"
+TEAM_A, TEAM_B, TEAM_IN_ARREARS = "zpk_test_team1", "zpk_test_team2", "zpk_test_teamarrears"
 CAPPED, POOR, ARREARS, BANNED = "zpk_test_capped", "zpk_test_poor", "zpk_test_arrears", "zpk_test_banned"
 REVOKED, EXPIRED, EXPIRING, UNBOUND = (
     "zpk_test_revoked",
@@ -28,13 +28,17 @@ REVOKED, EXPIRED, EXPIRING, UNBOUND = (
 WORLD: dict[str, Any] = {
     "now": "2026-05-15T10:00:00Z",
     "users": [{"id": "u1", "balance": 1000}, {"id": "u2", "banned": True}],
-    "teams": [{"id": "t1", "balance": 5000, "maxConcurrency": 2}],
+    "teams": [
+        {"id": "t1", "balance": 5000, "maxConcurrency": 2},
+        {"id": "t2", "balance": 5000, "arrears": True},
+    ],
     "tokens": [
         {"token": ALICE, "user": "u1", "label": "laptop", "project": {"id": "p1", "name": "Demo"}},
         {"token": PHONE, "user": "u1"},
         {"token": BOB},
         {"token": TEAM_A, "kind": "team", "team": "t1"},
         {"token": TEAM_B, "team": "t1"},
+        {"token": TEAM_IN_ARREARS, "team": "t2"},
         {"token": CAPPED, "dailyCap": 10, "spentToday": 3},
         {"token": POOR, "balance": 1},
         {"token": ARREARS, "arrears": True},

@@ -11,6 +11,7 @@ import io
 import sys
 import time
 from dataclasses import dataclass
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -106,7 +107,7 @@ def _stream(stream: Any) -> str:
 def table_in_readme() -> dict[str, list[str]]:
     """The README's rows, by category."""
     _, _, rest = README.read_text("utf-8").partition(HEAD)
-    rows = rest.strip().partition("\n\n")[0].splitlines()
+    rows = takewhile(lambda line: line.startswith("|"), rest.strip().splitlines())
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     return {row[0]: row for row in cells}
 
@@ -149,8 +150,8 @@ def main() -> None:
     if "--write" in sys.argv[1:]:
         before, head, rest = README.read_text("utf-8").partition(HEAD)
         assert head, "the README has no table of facts to put the new one in the place of"
-        after = rest.strip().partition("\n\n")[2]
-        README.write_text(f"{before}{table}\n\n{after}", "utf-8")
+        after = dropwhile(lambda line: line.startswith("|"), rest.strip().splitlines())
+        README.write_text(f"{before}{table}\n" + "\n".join(after) + "\n", "utf-8")
     print(table)
 
 

@@ -18,6 +18,7 @@ from tests.sandbox.conftest import (
     REVOKED,
     TEAM_A,
     TEAM_B,
+    TEAM_IN_ARREARS,
     UNBOUND,
     Api,
     error,
@@ -116,6 +117,7 @@ def test_tokens_of_one_user_and_of_one_team_share_a_wallet(api: Api) -> None:
         (BANNED, 403, "account_banned", "permission_error"),
         (UNBOUND, 422, "token_project_unbound", "invalid_request_error"),
         (ARREARS, 402, "arrears", "permission_error"),
+        (TEAM_IN_ARREARS, 402, "arrears", "permission_error"),
         (POOR, 402, "insufficient_credits", "permission_error"),
     ],
 )

@@ -57,6 +57,12 @@ def test_recipes_are_listed_filtered_and_shown_by_slug(
         assert error(api.get(path, params={"type": wrong})) == (400, "invalid_type")
 
 
+def test_a_recipes_subtype_is_free_text_and_no_filter(api: Api) -> None:
+    everything = api.get("/v1/ai-tools").json()
+    assert len({each["subType"] for each in everything["aiTools"]}) > 1
+    assert api.get("/v1/ai-tools", params={"subtype": "none"}).json() == everything
+
+
 def test_what_the_catalogue_shows_is_served_by_the_sandbox_itself(api: Api) -> None:
     text = api.get("/v1/models", params={"type": "audio", "subtype": "text-to-speech"}).text
     assert "https://" not in text

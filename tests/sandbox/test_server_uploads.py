@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import httpx
 import pytest
@@ -114,6 +115,7 @@ def test_a_clip_is_checked_in_its_own_time_and_then_ready(api: Api, clip: bytes)
     answer = response.json()
     assert list(answer) == ["status", "uploadId", "pollUrl"]
     assert answer["status"] == "processing"
+    assert str(UUID(answer["uploadId"])) == answer["uploadId"]
     assert answer["pollUrl"] == f"/v1/uploads/{answer['uploadId']}"
     polled = api.get(answer["pollUrl"])
     assert (polled.status_code, polled.json()) == (202, {"status": "processing"})
