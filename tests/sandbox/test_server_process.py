@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+import zooop_nb.sandbox
+from tests.sandbox import samples
 from zooop_nb.sandbox.process import SandboxProcess, SandboxStartError
 from zooop_nb.sandbox.world import WorldError, load_world
 
@@ -80,6 +82,40 @@ def test_refuses_the_control_plane_on_an_open_address() -> None:
     ended = run("--control", "--host", "0.0.0.0")
     assert ended.returncode == 2
     assert "0.0.0.0 is not a loopback address" in ended.stderr
+
+
+def test_the_help_says_how_to_begin_from_other_languages_for_a_class_and_for_tests() -> None:
+    said = run("--help").stdout
+    assert max(map(len, said.splitlines())) <= 110
+    for word in ("zpk_test_", "curl", "ZOOOP_API_HOST", "0.0.0.0", "--world", "/_sandbox/", "made up"):
+        assert word in said
+
+
+def test_a_class_has_a_budget_each_and_is_served_on_every_network(tmp_path: Path) -> None:
+    """The README's own world file."""
+    readme = Path(zooop_nb.sandbox.__file__).with_name("README.md").read_text("utf-8")
+    world = readme.partition("## For a class")[2].partition("```json")[2].partition("```")[0]
+    file = tmp_path / "class.json"
+    file.write_text(world)
+    process = start("--host", "0.0.0.0", "--world", str(file), "--until-eof")
+    said = ready(process)
+    assert said["url"].startswith("http://127.0.0.1:")
+    assert said["token"] == "zpk_test_teacher"
+    # As another machine would: by a name of this one that the sandbox did not print.
+    by_name = said["url"].replace("127.0.0.1", "localhost")
+    for student in ("zpk_test_ada", "zpk_test_grace"):
+        headers = {"authorization": f"Bearer {student}"}
+        me = httpx.get(f"{by_name}/v1/me", headers=headers).json()
+        assert (me["user"]["creditBalance"], me["key"]["dailyCreditCap"]) == (500, 100)
+        data = samples.picture()
+        sent = httpx.post(
+            f"{by_name}/v1/uploads", content=data, headers={**headers, "content-type": "image/png"}
+        )
+        assert sent.json()["url"].startswith(f"{by_name}/")
+        assert httpx.get(sent.json()["url"]).content == data
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(timeout=20) == 0
 
 
 def test_says_which_port_it_could_not_have() -> None:

@@ -10,30 +10,63 @@ from pathlib import Path
 _EXTRA = "pip install 'zooop-nb[sandbox]'"
 
 
+_DESCRIPTION = """\
+A local ZOOOP: the v1 API as a real server with state, and real media made on this machine. It costs
+nothing and calls nobody; prices, timings and models' behaviour in it are made up.
+
+When it is ready it prints one JSON line, {"url": "http://127.0.0.1:PORT", "token": "zpk_test_..."},
+and then serves until it is stopped (Ctrl-C)."""
+
+_EPILOG = """\
+examples:
+  zooop-nb sandbox --port 8765 --token zpk_test_me
+      and in another shell:
+      curl -H "Authorization: Bearer zpk_test_me" http://127.0.0.1:8765/v1/me
+  zooop-nb sandbox --host 0.0.0.0 --port 8765 --world class.json
+      for a class: the file holds a token for each student, {"tokens": [{"token": "zpk_test_ada",
+      "label": "Ada", "balance": 500}, ...]}; students set ZOOOP_API_HOST=http://THIS-MACHINE:8765
+  zooop-nb sandbox --speed 0 --control
+      for tests: nothing takes time, and /_sandbox/ has books, faults and the clock
+
+The world file, the content policy's triggers, the control plane and every rule that is kept or not:
+zooop_nb/sandbox/README.md, in the package."""
+
+
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="zooop-nb sandbox",
-        description="A local ZOOOP: the v1 API as a real server, with real media. "
-        "Prints one JSON line with its url and a token when it is ready, and serves until it is stopped. "
-        "Prices and timings in it are made up.",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="the address to listen on (default: %(default)s, this machine alone; 0.0.0.0: all networks)",
+    )
     parser.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
     parser.add_argument(
         "--token", help="a token that is let in (default: the world file's first, or a new one)"
     )
-    parser.add_argument("--world", type=Path, metavar="FILE", help="a JSON file that sets the scene")
+    parser.add_argument(
+        "--world",
+        type=Path,
+        metavar="FILE",
+        help="a JSON file that sets the scene: users, tokens, teams, balances, caps, failing models",
+    )
     parser.add_argument(
         "--speed",
         type=float,
         default=10.0,
         metavar="X",
-        help="how many times faster than the real models (default: %(default)g; 0: at once)",
+        help="how many times faster than the real models (default: %(default)g; 1: as slow; 0: at once)",
     )
     parser.add_argument(
         "--control", action="store_true", help="serve the control plane /_sandbox/ (loopback only)"
     )
-    parser.add_argument("--until-eof", action="store_true", help="stop when stdin closes")
+    parser.add_argument(
+        "--until-eof", action="store_true", help="stop when stdin closes, as with the program that started it"
+    )
     return parser
 
 
