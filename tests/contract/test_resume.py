@@ -15,7 +15,8 @@ from tests.contract.conftest import CHEAP, MAIN, OTHER, WORLD, Books, ScriptedFa
 from zooop_nb import errors
 from zooop_nb.ledger import Entry, Ledger
 from zooop_nb.sandbox.process import SandboxProcess
-from zooop_nb.studio.studio import Prepared, Studio
+from zooop_nb.studio.desk import Prepared
+from zooop_nb.studio.studio import Studio
 
 SUBMIT = {"method": "POST", "path": "/v1/tasks"}
 TASK = {"method": "GET", "path": "/v1/tasks/*"}
@@ -326,10 +327,10 @@ def test_a_no_gives_back_what_was_attached_to(
     [order] = abandon(studio, faults)
     front.run_cell(CELL, "run 2")
     with pytest.raises(errors.ConfirmationNeeded):
-        studio._start([cheap(count=2)], variants=True, ask=True)
+        studio.desk.order([cheap(count=2)], variants=True, ask=True)
     assert studio.tasks()["followed"].tolist() == [False]
     with pytest.raises(errors.OverBudget):
-        studio._start([cheap(count=2)], variants=True, budget=0)
+        studio.desk.order([cheap(count=2)], variants=True, budget=0)
     assert studio.tasks()["followed"].tolist() == [False]
     assert attached(studio.prepare([cheap()])) == [order]
 

@@ -23,11 +23,11 @@ def kernel(shared: Kernel, quick_town: Town) -> Kernel:
 @pytest.mark.parametrize(
     ("code", "kind", "named", "remedy"),
     [
-        ("%zooop imge a panda", "InputError", "imge", "Did you mean image"),
+        ("%zooop imge a panda", "UnknownName", "imge", "Did you mean image"),
         ("%zooop image -m flsh a panda", "UnknownName", "flsh", "Flux 2 Flash"),
         ("%zooop image -m flash -V ultra a panda", "UnknownName", "ultra", "standard"),
         ("%zooop image -m flash guidance=3 a panda", "UnknownName", "guidance", "guidance_scale"),
-        ("%zooop image -m flash --cnt 2 a panda", "InputError", "--cnt", "--count"),
+        ("%zooop image -m flash --cnt 2 a panda", "UnknownName", "--cnt", "--count"),
         ("%zooop image -m flash guidance_scale=99 a panda", "BadValue", "99", "20"),
         ("%zooop image -m flash aspect_ratio=5:4 a panda", "BadValue", "5:4", "4:3"),
         ("hero = 1\n%zooop image -m flash {heroo} again", "UnknownVariable", "heroo", "hero"),

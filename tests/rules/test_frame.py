@@ -175,6 +175,24 @@ def test_what_came_of_an_order_stands_on_its_charge_alone(ledger: Ledger) -> Non
         assert row.tolist() == ["720p", 8.0, 1.5, True, 18.0, "熊猫"]
 
 
+def test_a_second_figure_of_the_server_does_not_double_what_came_of_the_order(ledger: Ledger) -> None:
+    order_id = made(ledger, outputs=[{"url": "u"}], unit="image", credits=4)
+    ledger.seen(
+        order_id,
+        status="succeeded",
+        credits=5,
+        created_at=None,
+        completed_at=None,
+        outputs=[{"url": "u"}],
+        error=None,
+    )
+
+    charges = ledger.frame().query("event == 'charge'")
+
+    assert charges["spent"].tolist() == [4, 1]
+    assert charges[["units", "outputs"]].sum().tolist() == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("unit", "units"),
     [("image", 2.0), ("second", 7.5), ("1k_chars", 0.004), ("call", None), ("frame", None), (None, None)],

@@ -10,6 +10,10 @@ from typing import Any, Final
 
 import pandas as pd
 
+# The charge on which it stands what came of the order: the last, should the server have named two figures.
+_MADE: Final = """e.event = 'charge' AND NOT EXISTS (SELECT 1 FROM events later
+    WHERE later.order_id = e.order_id AND later.event = 'charge' AND later.seq > e.seq)"""
+
 # Column, its expression over events e and orders o, and its dtype.
 _COLUMNS: Final[tuple[tuple[str, str, str], ...]] = (
     ("at", "e.at", "time"),
@@ -30,7 +34,7 @@ _COLUMNS: Final[tuple[tuple[str, str, str], ...]] = (
     ("unit", "o.unit", "category"),
     (
         "units",
-        """CASE WHEN e.event = 'charge' THEN CASE o.unit
+        f"""CASE WHEN {_MADE} THEN CASE o.unit
              WHEN 'image' THEN nullif(json_array_length(o.outputs), 0)
              WHEN 'second' THEN (SELECT sum(value ->> 'duration') FROM json_each(o.outputs))
              WHEN '1k_chars' THEN length(o.prompt) / 1000.0 END END""",
@@ -45,13 +49,13 @@ _COLUMNS: Final[tuple[tuple[str, str, str], ...]] = (
     ("eta_s", "o.eta_s", "Float64"),
     (
         "seconds",
-        """CASE WHEN e.event = 'charge'
+        f"""CASE WHEN {_MADE}
              THEN round((julianday(o.task_completed_at) - julianday(o.task_created_at)) * 86400.0, 3) END""",
         "Float64",
     ),
     ("prompt", "o.prompt", "string"),
     ("params", "o.params", "string"),
-    ("outputs", "CASE WHEN e.event = 'charge' THEN json_array_length(o.outputs) END", "Int64"),
+    ("outputs", f"CASE WHEN {_MADE} THEN json_array_length(o.outputs) END", "Int64"),
     ("error", "o.error", "string"),
     ("tags", "(SELECT group_concat(value, ', ') FROM json_each(o.tags))", "string"),
     ("notebook", "o.notebook", "string"),

@@ -11,9 +11,10 @@ from zooop_nb.notebook.placement import Placement
 from zooop_nb.notebook.session import Session
 
 if TYPE_CHECKING:
+    from zooop_nb.studio.desk import Prepared
     from zooop_nb.studio.plan import Ask
     from zooop_nb.studio.result import Gallery, Quoted, Result
-    from zooop_nb.studio.studio import Prepared, Studio
+    from zooop_nb.studio.studio import Studio
     from zooop_nb.studio.task import Task, Tasks
 
 Namespace = Mapping[str, object]
@@ -30,7 +31,7 @@ def make(
     tasks: Tasks | None = None
     try:
         prepared = studio.prepare([ask_for(studio, command, namespace)], **money_of(command.options))
-        with studio.unless_placed(prepared):
+        with studio.desk.unless_placed(prepared):
             announce(prepared)
             studio.confirm(prepared)
             tasks = studio.place(prepared)
@@ -59,7 +60,7 @@ def resume(
     """Pick up what is unfinished, or one order."""
     from zooop_nb.studio.result import Gallery
 
-    tasks, settled = session.studio().pick_up(order_id)
+    tasks, settled = session.studio().desk.pick_up(order_id)
     if not tasks and not settled:
         print("Nothing is unfinished.")
         return Gallery(()) if placed == "used" else None

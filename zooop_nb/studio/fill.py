@@ -39,6 +39,14 @@ class Wanted:
     """image, video, audio, or any."""
     several: bool
     values: tuple[object, ...]
+    most: int | None = None
+    """How many the param takes."""
+
+    def check_count(self, name: str, count: int) -> None:
+        """Raise `BadValue` for more than the param takes; a gallery among the values counts as one until
+        it is spread."""
+        if self.most is not None and count > self.most:
+            raise BadValue(f"{name} takes up to {self.most}, not {count}.", value=str(count))
 
 
 @dataclass(frozen=True)
@@ -250,9 +258,9 @@ def _wanted(param: Param, kind: str, value: object) -> Wanted:
         raise BadValue(f"{param.id} takes one {kind}, not {len(values)}.", value=param.id)
     limits = param.constraints if isinstance(param.constraints, dict) else {}
     most = limits.get("maxCount")
-    if isinstance(most, int) and len(values) > most:
-        raise BadValue(f"{param.id} takes up to {most}, not {len(values)}.", value=str(len(values)))
-    return Wanted(kind, several, values)
+    wanted = Wanted(kind, several, values, most if isinstance(most, int) else None)
+    wanted.check_count(param.id, len(values))
+    return wanted
 
 
 def _listed(text: str) -> Iterator[str]:

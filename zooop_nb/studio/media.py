@@ -47,10 +47,9 @@ async def identify(filled: Filled, shelf: Shelf) -> dict[str, Any]:
     """
     params = dict(filled.params)
     for name, wanted in filled.media.items():
-        found: list[Media] = []
-        for value in wanted.values:
-            for each in _spread(value):
-                found.append(await _identify(each, wanted.kind, name, shelf))
+        spread = [each for value in wanted.values for each in _spread(value)]
+        wanted.check_count(name, len(spread))
+        found = [await _identify(each, wanted.kind, name, shelf) for each in spread]
         if not found:
             raise BadMedia(f"{name} was given a result without outputs.", value=name)
         if len(found) > 1 and not wanted.several:

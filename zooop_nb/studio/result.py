@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from zooop_nb.studio.bundle import Bundle, Shows
+from zooop_nb.studio.bundle import Bundle, Shows, bundle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,6 +116,9 @@ class Quoted(Shows):
     def total(self) -> int | float:
         """Credits for all `count` tasks."""
         return self.credits * self.count
+
+    def __str__(self) -> str:
+        return str(bundle(self)["text/plain"])
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,10 @@ class WaitingStopped(KeyboardInterrupt):
 
 class Task:
     """One order under way. `result()` blocks, `await task` does not; both raise `TaskFailed` where the
-    task ends without success. Safe from any thread."""
+    task ends without success. Safe from any thread.
+
+    Cancelling an `await` (`asyncio.wait_for`, an interrupted cell) stops the following: the order is
+    abandoned, and `resume` finds it. `result(timeout)` gives up waiting, and it is followed on."""
 
     def __init__(
         self,
