@@ -11,10 +11,12 @@ from zooop_nb._version import __version__
 if TYPE_CHECKING:
     from zooop_nb.errors import ZooopError as ZooopError
     from zooop_nb.settings import Settings as Settings
+    from zooop_nb.studio.describe import Described as Described
     from zooop_nb.studio.result import Gallery as Gallery
     from zooop_nb.studio.result import Output as Output
     from zooop_nb.studio.result import Quoted as Quoted
     from zooop_nb.studio.result import Result as Result
+    from zooop_nb.studio.result import Upload as Upload
     from zooop_nb.studio.studio import Studio as Studio
     from zooop_nb.studio.task import Task as Task
     from zooop_nb.studio.task import Tasks as Tasks
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 # Late, so that loading the extension imports next to nothing. Results come by way of the module that draws
 # them, so that they can show themselves.
 _NAMES = {
+    "Described": "zooop_nb.studio.describe",
     "Gallery": "zooop_nb.studio.render",
     "Output": "zooop_nb.studio.render",
     "Quoted": "zooop_nb.studio.render",
@@ -31,6 +34,7 @@ _NAMES = {
     "Studio": "zooop_nb.studio.studio",
     "Task": "zooop_nb.studio.task",
     "Tasks": "zooop_nb.studio.task",
+    "Upload": "zooop_nb.studio.result",
     "ZooopError": "zooop_nb.errors",
 }
 __all__ = ["__version__", *_NAMES, "load_ipython_extension", "unload_ipython_extension"]
