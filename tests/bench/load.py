@@ -9,7 +9,8 @@ that and nothing else.
 
 What it prints is measured on this machine alone, so two bounds are measured in the same run: a bare Starlette
 application on uvicorn that sends a body of JSON back (what any server of this make could answer), and the
-rendering of the same pictures with no server at all (how fast orders could be filled).
+rendering of the same pictures with no server at all (how fast orders could be filled). The clients share the
+machine, and one process of Python: a ratio to the echo near 1 says that they are the limit, not the sandbox.
 """
 
 import argparse
