@@ -15,23 +15,49 @@ class Facts:
 
 
 def measure(path: Path, content_type: str) -> Facts:
-    """What the file's header says. A file that cannot be read has no facts: it was paid for and is kept."""
-    if content_type.startswith("image/") and content_type != "image/svg+xml":
-        from PIL import Image
+    """What the file's header says. A file that cannot be read has no facts: it was paid for and is kept.
 
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                with Image.open(path) as picture:
-                    return Facts(*picture.size)
-        except (OSError, Image.DecompressionBombError):
-            return Facts()
-    if content_type.startswith(("audio/", "video/")):
-        from tinytag import TinyTag, TinyTagException
+    A clip's pixels need PyAV, which comes with the sandbox; without it they are not known.
+    """
+    kind = content_type.partition("/")[0]
+    if kind == "image" and content_type != "image/svg+xml":
+        return _picture(path)
+    if kind == "video":
+        return _clip(path) or _sound(path)
+    return _sound(path) if kind == "audio" else Facts()
 
-        try:
-            duration = TinyTag.get(path).duration
-        except (TinyTagException, OSError):
-            return Facts()
-        return Facts(duration=None if duration is None else round(duration, 3))
-    return Facts()
+
+def _picture(path: Path) -> Facts:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                return Facts(*picture.size)
+    except (OSError, Image.DecompressionBombError):
+        return Facts()
+
+
+def _clip(path: Path) -> Facts | None:
+    try:
+        import av
+    except ModuleNotFoundError:
+        return None
+    try:
+        with av.open(str(path)) as clip:
+            stream = clip.streams.video[0]
+            seconds = None if clip.duration is None else round(clip.duration / av.time_base, 3)
+            return Facts(stream.width, stream.height, seconds)
+    except (av.FFmpegError, IndexError):
+        return None
+
+
+def _sound(path: Path) -> Facts:
+    from tinytag import TinyTag, TinyTagException
+
+    try:
+        duration = TinyTag.get(path).duration
+    except (TinyTagException, OSError):
+        return Facts()
+    return Facts(duration=None if duration is None else round(duration, 3))
