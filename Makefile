@@ -104,7 +104,7 @@ browser:
 
 # --- Other Pythons. Each has an environment of its own, .venv-3.12, without lint, JupyterLab and browser,
 # and a core of its own.
-QUICK_TESTS := tests/rules tests/contract
+QUICK_TESTS := tests/contract tests/rules --ignore-glob=*/test_sandbox_*
 PORTABLE_TESTS := tests/rules tests/contract tests/sandbox tests/faults tests/kernel
 TESTS ?= $(QUICK_TESTS)
 OWN = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')

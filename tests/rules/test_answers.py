@@ -17,7 +17,11 @@ from zooop_nb.contract.shapes import Quote, Uploaded
 from zooop_nb.errors import APIError, BadMedia, Do, NonsenseAnswer, ZooopError, class_for
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )

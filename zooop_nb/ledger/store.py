@@ -185,9 +185,9 @@ class Ledger:
             pattern = text.replace("%", "").replace("_", "") + "%"
             rows = (
                 db.execute(
-                    "SELECT * FROM orders WHERE order_id LIKE ?1 OR task_id LIKE ?1"
+                    "SELECT * FROM orders WHERE order_id LIKE :begins OR task_id LIKE :begins"
                     " ORDER BY created_at LIMIT 4",
-                    (pattern,),
+                    {"begins": pattern},
                 ).fetchall()
                 if len(pattern) > 4
                 else []
@@ -201,8 +201,8 @@ class Ledger:
         with self._read() as db:
             row = db.execute(
                 "SELECT * FROM orders WHERE sent_at IS NOT NULL AND target <> 'describe'"
-                " AND (?1 IS NULL OR mode = ?1) ORDER BY sent_at DESC, rowid DESC LIMIT 1",
-                (mode,),
+                " AND (:mode IS NULL OR mode = :mode) ORDER BY sent_at DESC, rowid DESC LIMIT 1",
+                {"mode": mode},
             ).fetchone()
         return None if row is None else Entry.from_row(row)
 
@@ -290,8 +290,8 @@ class Ledger:
                 # The plain search first: it is many times quicker than reading each order's JSON.
                 row = db.execute(
                     "SELECT value ->> 'sha256' AS sha256 FROM orders, json_each(orders.outputs)"
-                    " WHERE instr(orders.outputs, ?1) AND value ->> 'url' = ?1",
-                    (url,),
+                    " WHERE instr(orders.outputs, :url) AND value ->> 'url' = :url",
+                    {"url": url},
                 ).fetchone()
         return None if row is None else row["sha256"]
 
