@@ -41,6 +41,14 @@ def test_one_studio_serves_many_threads(studio: Studio, books: Books) -> None:
     assert len({each["idempotencyKey"] for each in books.tasks}) == 6
 
 
+def test_threads_that_are_first_together_get_one_desk_and_so_one_budget(
+    studio_of: Callable[..., Studio],
+) -> None:
+    for _ in range(5):
+        studio = studio_of()
+        assert len({id(desk) for desk in at_once(8, lambda _, studio=studio: studio.desk)}) == 1
+
+
 def test_studios_of_several_threads_share_a_ledger(studio_of: Callable[..., Studio], books: Books) -> None:
     studios = [studio_of() for _ in range(4)]
     results = at_once(4, lambda each: studios[each].image(f"panda {each}", model=CHEAP))

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from zooop_nb import settings as settings_
 from zooop_nb.contract.backend import Backend
@@ -25,6 +26,24 @@ from zooop_nb.studio.verbs import VERBS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
+
+
+class once(cached_property[T]):  # noqa: N801 - it is read as a decorator
+    """A cached property that is made once, whichever threads are first."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> "once[T]": ...
+
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
+
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> "once[T] | T":
+        if not isinstance(instance, Studio):
+            return self
+        with instance.making:
+            return super().__get__(instance, owner)
 
 
 class Making:
@@ -83,18 +102,20 @@ class Studio:
         loaded = settings or settings_.load(call={"host": host} if host else {}, token=token)
         self.settings = loaded
         self._given_backend = backend
+        self.making = threading.RLock()
+        """Held while one of the parts below is made."""
 
     def __repr__(self) -> str:
         return f"<Studio at {self.settings.host}>"
 
     # What it stands on; each is made when it is first needed.
 
-    @cached_property
+    @once
     def ledger(self) -> Ledger:
         """The ledger; `studio.ledger.frame()` is the DataFrame."""
         return Ledger(self.settings.ledger_path)
 
-    @cached_property
+    @once
     def backend(self) -> Backend:
         """The API in force. Raises `MissingKey` without a token."""
         if self._given_backend is not None:
@@ -104,7 +125,7 @@ class Studio:
 
         return LiveBackend(self.settings)
 
-    @cached_property
+    @once
     def desk(self) -> Desk:
         """Where orders are priced, confirmed, placed and picked up."""
         return Desk(self.settings, self.backend, self.ledger)
@@ -114,7 +135,7 @@ class Studio:
         """Models, tools and templates."""
         return self.desk.catalogue
 
-    @cached_property
+    @once
     def _describer(self) -> describe.Describer:
         return describe.Describer(self.backend, self.ledger)
 
