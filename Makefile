@@ -9,12 +9,13 @@ WORKERS ?= 2
 OUT ?= build
 PIP_QUIET ?= -qq
 
-# The distribution's own browser: Playwright's would be a download from elsewhere.
-CHROMIUM_PACKAGES := chromium fonts-dejavu-core
+# What the tests need of the distribution: its own browser (Playwright's would be a download from elsewhere), the
+# library that Playwright's driver is linked to, and curl for the documentation's own lines.
+TEST_PACKAGES := chromium fonts-dejavu-core libatomic1 curl
 OTHER_PYTHONS := 3.11 3.12 3.13
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-all check constraints clean browser others $(OTHER_PYTHONS:%=on-%)
+.PHONY: help demo lab test test-all check constraints clean system others $(OTHER_PYTHONS:%=on-%)
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -32,7 +33,7 @@ demo: $(VENV)/.ready-demo ## run the quickstart on a local ZOOOP; the notebook a
 lab: $(VENV)/.ready-lab ## open JupyterLab on the notebooks, with a local ZOOOP ready
 	@$(BIN)/python -m zooop_nb lab $(ARGS)
 
-test: $(VENV)/.ready-test browser ## check the source and run all tests (sets up what they need)
+test: $(VENV)/.ready-test system ## check the source and run all tests (sets up what they need)
 	@$(MAKE) check
 	@$(MAKE) others TESTS="$(QUICK_TESTS)"
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
@@ -89,18 +90,19 @@ $(VENV)/.ready-dev: $(STATED) | $(VENV)/.ready-pip
 	@touch $(VENV)/.ready-demo $(VENV)/.ready-lab $(VENV)/.ready-test
 , := ,
 
-browser:
-	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then exit 0; fi; \
+system: $(VENV)/.ready-test
+	@if { command -v chromium || command -v chromium-browser; } >/dev/null && command -v curl >/dev/null \
+		&& $(BIN)/playwright --version >/dev/null 2>&1; then exit 0; fi; \
+	lacking="the tests in a browser, or those with curl, cannot run" ; \
 	if ! command -v apt-get >/dev/null; then \
-		echo "No Chromium, and no apt-get to install it with: the tests in a browser will be skipped." >&2; exit 0; fi; \
+		echo "It needs $(TEST_PACKAGES), and there is no apt-get to install them with: $$lacking." >&2; exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then as=; \
 	elif sudo -n true 2>/dev/null; then as="sudo -n"; \
-	else echo "No Chromium: the tests in a browser will be skipped. To have them: sudo apt-get install $(CHROMIUM_PACKAGES)" >&2; \
-		exit 0; fi; \
-	echo "Installing: $(CHROMIUM_PACKAGES)"; \
+	else echo "sudo apt-get install $(TEST_PACKAGES): without them $$lacking." >&2; exit 0; fi; \
+	echo "Installing: $(TEST_PACKAGES)"; \
 	{ $$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-		$$as apt-get install -qq -y --no-install-recommends $(CHROMIUM_PACKAGES) >/dev/null; } \
-	|| echo "Installing Chromium failed: the tests in a browser will be skipped." >&2
+		$$as apt-get install -qq -y --no-install-recommends $(TEST_PACKAGES) >/dev/null; } \
+	|| echo "Installing $(TEST_PACKAGES) failed: $$lacking." >&2
 
 # --- Other Pythons. Each has an environment of its own, .venv-3.12, without lint, JupyterLab and browser,
 # and a core of its own.
