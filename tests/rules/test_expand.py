@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zooop_nb.notebook.expand import expand_text, expand_value, lookup
+from zooop_nb.notebook.expand import expand_text, expand_value
 from zooop_nb.notebook.grammar import GrammarError
 
 
@@ -153,21 +153,6 @@ def test_an_error_tells_the_reason_that_python_gave() -> None:
     with pytest.raises(GrammarError, match="it is not finished") as caught:
         expand_text("{broken.url}", NAMESPACE)
     assert isinstance(caught.value.__cause__, RuntimeError)
-
-
-@pytest.mark.parametrize("path", ["rows", "{rows}", "{ rows }"])
-def test_a_variable_is_looked_up_with_or_without_braces(path: str) -> None:
-    assert lookup(path, NAMESPACE) is NAMESPACE["rows"]
-
-
-def test_looking_up_follows_attributes_and_refuses_what_is_no_name() -> None:
-    assert lookup("hero.outputs[0].width", NAMESPACE) == 64
-    for path in ("", "rows + 1", "'rows'", "{rows"):
-        with pytest.raises(GrammarError):
-            lookup(path, NAMESPACE)
-    with pytest.raises(GrammarError) as caught:
-        lookup("rowz", NAMESPACE)
-    assert caught.value.nearest == ("rows",)
 
 
 PROSE = st.text(

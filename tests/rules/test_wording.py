@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 import zooop_nb
 from zooop_nb.errors import (
-    BadValue,
     ConfirmationNeeded,
     DailyCapReached,
     Do,
@@ -24,7 +23,7 @@ from zooop_nb.errors import (
     ZooopError,
     remedy,
 )
-from zooop_nb.notebook.wording import WORDS, error_html, error_text, message_lines, set_key_lines
+from zooop_nb.notebook.wording import WORDS, error_text, message_lines, set_key_lines
 
 SAMPLES: Mapping[str, str] = {
     "package": "zooop-nb[lab]",
@@ -176,15 +175,6 @@ def test_what_the_envelope_carried_is_said() -> None:
         ]
 
 
-def test_commands_are_code_in_html_and_everything_else_is_escaped() -> None:
-    error = BadValue("quality does not take “<b>”.", remedies=[remedy(Do.LIST_MODELS, verb="<i>`x`</i>")])
-    html = error_html(error)
-    assert "<strong>quality does not take “&lt;b&gt;”.</strong>" in html
-    assert "%zooop models &lt;i&gt;`x`&lt;/i&gt;</code>" in html
-    assert "<b>" not in html
-    assert "<i>" not in html
-
-
 def test_a_value_that_was_forgotten_leaves_a_gap_and_no_second_error() -> None:
     assert message_lines(ZooopError("No.", remedies=[Remedy(Do.LIST_MODELS)])) == [
         "No.",
@@ -198,5 +188,3 @@ def test_whatever_the_words_an_error_shows_as_plain_lines(message: str, value: s
     for line in message_lines(error):
         line.encode()
         assert line.isprintable()
-    html = error_html(error)
-    assert html.count("<") == html.count(">")

@@ -46,14 +46,6 @@ def expand_value(text: str, namespace: Mapping[str, object]) -> object:
     return _resolve(whole[0], namespace) if whole else expand_text(text, namespace)
 
 
-def lookup(path: str, namespace: Mapping[str, object]) -> object:
-    """What `rows`, `data.rows[0]` or `{rows}` names: an option's variable. Raises VariableError."""
-    whole = EXPRESSION.fullmatch(path) or EXPRESSION.fullmatch(f"{{{path}}}")
-    if whole is None:
-        raise VariableError(f"`{path}` is not the name of a variable.", value=path)
-    return _resolve(whole[0], namespace)
-
-
 def _pieces(text: str, namespace: Mapping[str, object]) -> Iterator[str]:
     doubled: list[bool] = []  # the braces still open: whether each was written twice
     at = 0

@@ -93,7 +93,7 @@ class Options:
     """The options of a line. `budget` is in credits.
 
     `sweep` has the values of each swept param: text as typed, or the objects that a `{name}` stood for (a
-    list's entries one by one). `each` is the variable's name, with or without braces, for `expand.lookup`.
+    list's entries one by one). `each` is the variable's name, with or without braces.
     """
 
     model: str | None = None

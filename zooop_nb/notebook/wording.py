@@ -2,10 +2,8 @@
 
 import sys
 from collections.abc import Mapping
-from html import escape
 
 from zooop_nb.errors import APIError, Do, Remedy, ZooopError
-from zooop_nb.studio.card import red_card
 from zooop_nb.studio.render import credits_text
 
 _RED = "\x1b[31m"
@@ -48,12 +46,6 @@ def error_text(error: ZooopError, *, ansi: bool = True) -> list[str]:
     """The lines that IPython shows in place of a traceback (`_render_traceback_`), the first one red."""
     first, *rest = message_lines(error)
     return [f"{_RED}{first}{_PLAIN}" if ansi else first, *rest]
-
-
-def error_html(error: ZooopError) -> str:
-    """The error as a short red message in HTML."""
-    first, *rest = (_as_html(pieces) for pieces in _lines(error))
-    return red_card(f"<strong>{first}</strong>{''.join(f'<div>{line}</div>' for line in rest)}")
 
 
 def set_key_lines(platform: str | None = None) -> list[str]:
@@ -136,10 +128,3 @@ def _seen(text: str) -> str:
 
 def _as_text(pieces: _Pieces) -> str:
     return "".join(text for text, _ in pieces)
-
-
-def _as_html(pieces: _Pieces) -> str:
-    style = "font-family:ui-monospace,Menlo,Consolas,monospace;color:inherit;background:transparent"
-    return "".join(
-        f'<code style="{style}">{escape(text)}</code>' if code else escape(text) for text, code in pieces
-    )

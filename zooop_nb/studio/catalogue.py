@@ -53,7 +53,7 @@ class Kept:
 
 
 class Catalogue:
-    """The lists of one host. `models`, `tools` and `templates` ask the API; `known_*` never do."""
+    """The lists of one host, asked of the API once in a while and kept for TAB."""
 
     def __init__(self, backend: Backend, folder: Path) -> None:
         self._backend = backend
@@ -74,18 +74,6 @@ class Catalogue:
         """The templates."""
         return await self._list("templates", self._backend.templates)
 
-    def known_models(self, category: Category) -> Sequence[Model]:
-        """What is known of a category's models, from this session or an earlier one."""
-        return self._known(name_of(category), Model)
-
-    def known_tools(self) -> Sequence[Recipe]:
-        """What is known of the tools."""
-        return self._known("tools", Recipe)
-
-    def known_templates(self) -> Sequence[Recipe]:
-        """What is known of the templates."""
-        return self._known("templates", Recipe)
-
     async def _list(self, name: str, ask: Callable[[], Awaitable[Sequence[T]]]) -> Sequence[T]:
         known = self._lists.get(name)
         if known is not None and time.monotonic() - known[0] < FRESH:
@@ -94,9 +82,6 @@ class Catalogue:
         self._lists[name] = (time.monotonic(), listed)
         self._kept.write(name, listed)
         return listed
-
-    def _known(self, name: str, shape: type[T]) -> Sequence[T]:
-        return self._lists[name][1] if name in self._lists else self._kept.read(name, shape)
 
 
 def name_of(category: Category) -> str:

@@ -206,7 +206,7 @@ def _result_html(
     error = paragraph(_error(result))
     if result.status != "succeeded":
         message = f"<strong>{escape(_status(result))}</strong>{error}"
-        box = red_card if result.status in {"failed", "cancelled"} else card
+        box = red_card if result.status in {"failed", "cancelled", "refused", "unknown"} else card
         return box(message + beneath, fill=fill)
     frame = _Frame(result.mode, _alt(result), _recall(result), bounds, allowance)
     shown = [_shown(each, frame) for each in result.outputs] or [muted("It has no output.")]

@@ -66,11 +66,6 @@ def clip(work: Work) -> bytes:
     return found[0][1]
 
 
-def clips(work: Work) -> list[bytes]:
-    """Every clip."""
-    return [data for _, data in _of_kind(work, "video/")]
-
-
 def sounds(work: Work) -> list[bytes]:
     """Every sound."""
     return [data for _, data in _of_kind(work, "audio/")]
