@@ -81,8 +81,10 @@ def _wait_until_served(url: str, server: "subprocess.Popen[bytes]", log: str) ->
     pytest.fail(f"JupyterLab did not start:\n{Path(log).read_text()[-3000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
+    # No longer than its module: while it is open, Playwright's loop counts as running on this thread, and no
+    # other test of the worker could call asyncio.run().
     # As root, Chromium has no sandbox of its own; the rest keeps it from asking for anything outside.
     arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
     arguments += ["--disable-sync", "--disable-gpu", "--no-first-run"]
