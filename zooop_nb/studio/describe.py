@@ -15,6 +15,7 @@ from zooop_nb.contract.shapes import Me, Number
 from zooop_nb.errors import Do, InputError, OrderUnknown, ZooopError, remedy
 from zooop_nb.ledger import Entry, Ledger
 from zooop_nb.studio.order import Media, Origin, canonical, fingerprint
+from zooop_nb.studio.plan import circumstances
 
 CREDITS: Final = 1
 """API documentation: `POST /v1/describe-image`."""
@@ -125,20 +126,10 @@ def entry_for(
         target="describe",
         body=canonical(body),
         key=str(uuid.uuid4()),
-        token=backend.token,
-        host=backend.host,
-        mode=backend.mode,
         unit="call",
         params={**params, "image_url": {"file": picture.label} | picture.name()},
         tags=tags,
-        key_label=me.key.label if me else None,
-        who=who,
-        project=me.project.name if me else None,
-        wallet=me.wallet if me else None,
-        notebook=origin.notebook,
-        cell=origin.cell,
-        cell_hash=origin.cell_hash,
-        run=origin.run,
+        **circumstances(origin, backend, me, who),
     )
 
 

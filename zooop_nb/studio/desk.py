@@ -131,15 +131,11 @@ class Desk:
 
     def place(self, prepared: Prepared) -> Tasks:
         """Hold the budget, write the intents, all of them or none, and submit. Raises `OverBudget`."""
-        known: dict[str, Any] = {}
-        if self._me is not None:
-            me = self._me
-            known = {"key_label": me.key.label, "project": me.project.name, "wallet": me.wallet}
         new = [entry.order_id for plan in prepared.plans for entry in plan.entries]
         tasks: list[Task] = []
         try:
             with self.promise(prepared.total):
-                self.ledger.intend(new, **known)
+                self.ledger.intend(new)
             for plan in prepared.plans:
                 for entry in plan.attached:
                     tasks.append(self._carry(entry, resent=True))

@@ -113,7 +113,7 @@ def entry_for(
     order: Order, body: bytes, quote: Quote, *, batch: str, backend: Backend, me: Me | None, who: str | None
 ) -> Entry:
     """The ledger's row for one sending of an order: with an id, and a key of its own."""
-    target, origin = order.target, order.origin
+    target = order.target
     return Entry(
         order_id=str(uuid.uuid4()),
         batch=batch,
@@ -121,9 +121,6 @@ def entry_for(
         target=target.kind,
         body=body,
         key=str(uuid.uuid4()),
-        token=backend.token,
-        host=backend.host,
-        mode=backend.mode,
         type=target.category.type if target.category else None,
         subtype=target.category.subtype if target.category else None,
         model=target.name if target.kind == "model" else quote.model_name,
@@ -135,18 +132,28 @@ def entry_for(
         prompt=order.words or None,
         params=order.described(),
         tags=order.tags,
-        key_label=me.key.label if me else None,
-        who=who,
-        project=me.project.name if me else None,
-        wallet=me.wallet if me else None,
-        notebook=origin.notebook,
-        cell=origin.cell,
-        cell_hash=origin.cell_hash,
-        run=origin.run,
         quoted=quote.credits,
         breakdown=breakdown_of(quote),
         eta_s=quote.estimated_seconds,
+        **circumstances(order.origin, backend, me, who),
     )
+
+
+def circumstances(origin: Origin, backend: Backend, me: Me | None, who: str | None) -> dict[str, Any]:
+    """What the ledger's row says of where an order comes from and who pays it."""
+    return {
+        "token": backend.token,
+        "host": backend.host,
+        "mode": backend.mode,
+        "key_label": me.key.label if me else None,
+        "who": who,
+        "project": me.project.name if me else None,
+        "wallet": me.wallet if me else None,
+        "notebook": origin.notebook,
+        "cell": origin.cell,
+        "cell_hash": origin.cell_hash,
+        "run": origin.run,
+    }
 
 
 def breakdown_of(quote: Quote) -> dict[str, Any]:
