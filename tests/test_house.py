@@ -36,15 +36,21 @@ PACKAGE = {
     "cli.py",
     "client",
     "contract",
+    "doctor.py",
     "errors.py",
+    "frontend.py",
     "ledger",
     "nearest.py",
     "notebook",
+    "orders",
     "py.typed",
     "replay",
+    "results",
     "sandbox",
     "settings.py",
-    "studio",
+    "studio.py",
+    "tasks",
+    "verbs.py",
 }
 HEAVY = ("pandas", "numpy", "httpx", "ipywidgets", "anywidget", "pydantic", "msgspec", "PIL", "keyring")
 

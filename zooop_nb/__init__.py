@@ -10,31 +10,31 @@ from zooop_nb._version import __version__
 
 if TYPE_CHECKING:
     from zooop_nb.errors import ZooopError as ZooopError
+    from zooop_nb.results.values import Gallery as Gallery
+    from zooop_nb.results.values import Output as Output
+    from zooop_nb.results.values import Quoted as Quoted
+    from zooop_nb.results.values import Result as Result
+    from zooop_nb.results.values import Upload as Upload
     from zooop_nb.settings import Settings as Settings
-    from zooop_nb.studio.describe import Described as Described
-    from zooop_nb.studio.result import Gallery as Gallery
-    from zooop_nb.studio.result import Output as Output
-    from zooop_nb.studio.result import Quoted as Quoted
-    from zooop_nb.studio.result import Result as Result
-    from zooop_nb.studio.result import Upload as Upload
-    from zooop_nb.studio.studio import Studio as Studio
-    from zooop_nb.studio.task import Task as Task
-    from zooop_nb.studio.task import Tasks as Tasks
+    from zooop_nb.studio import Studio as Studio
+    from zooop_nb.tasks.description import Described as Described
+    from zooop_nb.tasks.task import Task as Task
+    from zooop_nb.tasks.task import Tasks as Tasks
 
 
 # Late, so that loading the extension imports next to nothing. Results come by way of the module that draws
 # them, so that they can show themselves.
 _NAMES = {
-    "Described": "zooop_nb.studio.describe",
-    "Gallery": "zooop_nb.studio.render",
-    "Output": "zooop_nb.studio.render",
-    "Quoted": "zooop_nb.studio.render",
-    "Result": "zooop_nb.studio.render",
+    "Described": "zooop_nb.tasks.description",
+    "Gallery": "zooop_nb.results.render",
+    "Output": "zooop_nb.results.render",
+    "Quoted": "zooop_nb.results.render",
+    "Result": "zooop_nb.results.render",
     "Settings": "zooop_nb.settings",
-    "Studio": "zooop_nb.studio.studio",
-    "Task": "zooop_nb.studio.task",
-    "Tasks": "zooop_nb.studio.task",
-    "Upload": "zooop_nb.studio.result",
+    "Studio": "zooop_nb.studio",
+    "Task": "zooop_nb.tasks.task",
+    "Tasks": "zooop_nb.tasks.task",
+    "Upload": "zooop_nb.results.values",
     "ZooopError": "zooop_nb.errors",
 }
 __all__ = ["__version__", *_NAMES, "load_ipython_extension", "unload_ipython_extension"]

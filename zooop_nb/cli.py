@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from zooop_nb._version import __version__
-from zooop_nb.errors import Do, MissingExtra, MissingValue, ZooopError, remedy
+from zooop_nb.errors import Action, MissingExtra, MissingValue, ZooopError, remedy
 
 if TYPE_CHECKING:
     from zooop_nb.sandbox.process import SandboxProcess
@@ -157,7 +157,7 @@ def run_notebook(notebook: Path, out: Path, environment: Mapping[str, str]) -> t
         from traitlets.config import Config
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            f"{error.name} is not installed.", remedies=[remedy(Do.INSTALL, package="zooop-nb[lab]")]
+            f"{error.name} is not installed.", remedies=[remedy(Action.INSTALL, package="zooop-nb[lab]")]
         ) from error
 
     node = nbformat.read(notebook, as_version=4)
@@ -195,7 +195,7 @@ def _masked(private: str) -> str:
 def _tell(environment: Mapping[str, str], written: Sequence[Path]) -> None:
     """Print what was made, what it cost and where it lies, as the ledger has it."""
     from zooop_nb import settings
-    from zooop_nb.studio.studio import Studio
+    from zooop_nb.studio import Studio
 
     studio = Studio(settings=settings.load(environ=environment))
     events = studio.ledger.frame()
@@ -250,7 +250,7 @@ def _near(path: Path) -> Path:
 
 def _doctor(_: argparse.Namespace, __: Sequence[str]) -> int:
     from zooop_nb import settings
-    from zooop_nb.studio.doctor import examine
+    from zooop_nb.doctor import examine
 
     diagnosis = examine(settings.load)
     print("\n".join(diagnosis.lines()))
@@ -262,7 +262,7 @@ def _lab(options: argparse.Namespace, extra: Sequence[str]) -> int:
 
     if find_spec("jupyterlab") is None:
         raise MissingExtra(
-            "JupyterLab is not installed.", remedies=[remedy(Do.INSTALL, package="zooop-nb[sandbox,lab]")]
+            "JupyterLab is not installed.", remedies=[remedy(Action.INSTALL, package="zooop-nb[sandbox,lab]")]
         )
     notebooks = _notebooks(options.notebooks)
     # Whoever stops this command stops JupyterLab and the sandbox with it.

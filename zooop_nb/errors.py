@@ -24,7 +24,7 @@
     │   ├── InsufficientCredits   402: wallet, arrears or daily cap
     │   └── ServerFailed          `api_error`
     ├── Unreachable               no answer came
-    ├── NonsenseAnswer            an answer came that is not the API's
+    ├── InvalidResponse            an answer came that is not the API's
     ├── PaidTaskError             about an order that is, or may be, paid
     │   ├── TaskFailed            the task ended `failed` or `cancelled`
     │   ├── DownloadFailed        the task succeeded, and its output could not be fetched
@@ -40,7 +40,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class Do(StrEnum):
+class Action(StrEnum):
     """What a reader can do about an error. Each face words it for itself."""
 
     SET_KEY = "set_key"
@@ -69,36 +69,36 @@ class Do(StrEnum):
 class Remedy:
     """One thing to do, with the values that its wording needs."""
 
-    do: Do
+    do: Action
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-def remedy(do: Do, **values: object) -> Remedy:
+def remedy(do: Action, **values: object) -> Remedy:
     """A `Remedy` whose values are text."""
     return Remedy(do, {name: str(value) for name, value in values.items()})
 
 
-_PYTHON_WORDS: Mapping[Do, str] = {
-    Do.SET_KEY: "Set ZOOOP_API_KEY in your own terminal and restart Python.",
-    Do.CREATE_TOKEN: "Create a token at https://zooop.ai/user#apiKeys.",
-    Do.TRY_SANDBOX: "To try it free: python -m zooop_nb sandbox.",
-    Do.INSTALL: "Install it: pip install '{package}'.",
-    Do.PICK_NEAREST: "Did you mean {nearest}?",
-    Do.LIST_MODELS: 'studio.models("{verb}") lists them.',
-    Do.SHOW_PARAMS: "It takes: {params}.",
-    Do.QUOTE_TEXT: "To have it in the prompt, put the prompt into quotes.",
-    Do.USE_ANOTHER_MODEL: "Choose another model.",
-    Do.SAY_YES: "Pass yes=True to go ahead.",
-    Do.RAISE_BUDGET: "Raise budget= if you mean to spend it.",
-    Do.TOP_UP: "Add credits at https://zooop.ai/pricing.",
-    Do.WAIT: "Wait {seconds} s, then try again.",
-    Do.CHECK_HOST: "Check ZOOOP_API_HOST ({host}) and your network.",
-    Do.RESUME: 'Nothing is lost: studio.resume("{order}") picks it up.',
-    Do.FOLLOW_AGAIN: 'It goes on: studio.resume("{order}") waits for it again.',
-    Do.REWORD: "Change the prompt or the picture; the same one will be refused again.",
-    Do.CHECK_FILE: "Check the file.",
-    Do.SEE_TASKS: "studio.tasks() lists what is unfinished.",
-    Do.FREE_LEDGER: "Check that {path} can be written and that the disk has room.",
+_PYTHON_WORDS: Mapping[Action, str] = {
+    Action.SET_KEY: "Set ZOOOP_API_KEY in your own terminal and restart Python.",
+    Action.CREATE_TOKEN: "Create a token at https://zooop.ai/user#apiKeys.",
+    Action.TRY_SANDBOX: "To try it free: python -m zooop_nb sandbox.",
+    Action.INSTALL: "Install it: pip install '{package}'.",
+    Action.PICK_NEAREST: "Did you mean {nearest}?",
+    Action.LIST_MODELS: 'studio.models("{verb}") lists them.',
+    Action.SHOW_PARAMS: "It takes: {params}.",
+    Action.QUOTE_TEXT: "To have it in the prompt, put the prompt into quotes.",
+    Action.USE_ANOTHER_MODEL: "Choose another model.",
+    Action.SAY_YES: "Pass yes=True to go ahead.",
+    Action.RAISE_BUDGET: "Raise budget= if you mean to spend it.",
+    Action.TOP_UP: "Add credits at https://zooop.ai/pricing.",
+    Action.WAIT: "Wait {seconds} s, then try again.",
+    Action.CHECK_HOST: "Check ZOOOP_API_HOST ({host}) and your network.",
+    Action.RESUME: 'Nothing is lost: studio.resume("{order}") picks it up.',
+    Action.FOLLOW_AGAIN: 'It goes on: studio.resume("{order}") waits for it again.',
+    Action.REWORD: "Change the prompt or the picture; the same one will be refused again.",
+    Action.CHECK_FILE: "Check the file.",
+    Action.SEE_TASKS: "studio.tasks() lists what is unfinished.",
+    Action.FREE_LEDGER: "Check that {path} can be written and that the disk has room.",
 }
 
 
@@ -146,7 +146,7 @@ class UnknownName(InputError):
     ) -> None:
         self.what = what
         self.nearest: tuple[str, ...] = tuple(nearest)
-        near = [remedy(Do.PICK_NEAREST, nearest=" or ".join(self.nearest))] if self.nearest else []
+        near = [remedy(Action.PICK_NEAREST, nearest=" or ".join(self.nearest))] if self.nearest else []
         message = message or f"There is no {what} “{value}”."
         super().__init__(message, value=value, remedies=[*near, *remedies])
 
@@ -260,7 +260,7 @@ class Unreachable(ZooopError):
     """No answer came: refused, reset, timed out, or no such host."""
 
 
-class NonsenseAnswer(ZooopError):
+class InvalidResponse(ZooopError):
     """Something answered, and not as the API answers."""
 
 

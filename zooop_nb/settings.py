@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from zooop_nb.errors import BadValue, Do, MissingKey, UnknownName, remedy
+from zooop_nb.errors import Action, BadValue, MissingKey, UnknownName, remedy
 from zooop_nb.nearest import nearest
 
 DEFAULT_HOST: Final = "https://api.zooop.ai"
@@ -84,7 +84,7 @@ def _host(text: str) -> str:
         raise BadValue(
             f"The host “{text}” is not of the form https://api.zooop.ai.",
             value=text,
-            remedies=[remedy(Do.CHECK_HOST, host=text)],
+            remedies=[remedy(Action.CHECK_HOST, host=text)],
         )
     parts = urlsplit(bare)
     # Lower case, as scheme and name have none: the ledger compares hosts.
@@ -265,14 +265,14 @@ class Settings:
         if self.token is None:
             raise MissingKey(
                 "There is no ZOOOP API key.",
-                remedies=[remedy(Do.CREATE_TOKEN), remedy(Do.SET_KEY), remedy(Do.TRY_SANDBOX)],
+                remedies=[remedy(Action.CREATE_TOKEN), remedy(Action.SET_KEY), remedy(Action.TRY_SANDBOX)],
             )
         secure = self.host.startswith("https://") or is_loopback(self.host) or self.token.for_sandbox
         if not secure:
             raise BadValue(
                 f"The host {self.host} is not https: the API key would travel in the clear.",
                 value=self.host,
-                remedies=[remedy(Do.CHECK_HOST, host=self.host)],
+                remedies=[remedy(Action.CHECK_HOST, host=self.host)],
             )
         return self.token
 

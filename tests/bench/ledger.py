@@ -20,15 +20,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from zooop_nb.ledger import Entry, Ledger
-from zooop_nb.ledger.frame import frame as frame_of
+from zooop_nb.ledger import Ledger, OrderRecord
+from zooop_nb.ledger.dataframe import frame as frame_of
 
 APPENDS = 300
 
 
-def entry(number: int) -> Entry:
+def entry(number: int) -> OrderRecord:
     """An order like any other."""
-    return Entry(
+    return OrderRecord(
         order_id=str(uuid.uuid4()),
         batch=str(uuid.uuid4()),
         fingerprint=f"{number:064x}",

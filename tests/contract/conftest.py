@@ -14,13 +14,13 @@ import pytest
 import stamina
 from PIL import Image
 
+from zooop_nb import frontend as face
 from zooop_nb import settings as settings_
+from zooop_nb.orders.order import Origin
+from zooop_nb.orders.pricing import OrderRequest
 from zooop_nb.sandbox.process import SandboxProcess
 from zooop_nb.settings import Settings
-from zooop_nb.studio import face
-from zooop_nb.studio.order import Origin
-from zooop_nb.studio.plan import Ask
-from zooop_nb.studio.studio import Studio
+from zooop_nb.studio import Studio
 
 MAIN, TEAM, OTHER = "zpk_test_main", "zpk_test_team", "zpk_test_other"
 WORLD: dict[str, Any] = {
@@ -77,7 +77,7 @@ class Books:
         return sum(charge["credits"] for charge in self.charges)
 
 
-class ScriptedFace:
+class ScriptedFrontend:
     """A front end whose cell the test writes and whose answers it gives."""
 
     def __init__(self) -> None:
@@ -169,9 +169,9 @@ def studio(studio_of: Callable[..., Studio]) -> Studio:
 
 
 @pytest.fixture
-def front() -> Iterator[ScriptedFace]:
+def front() -> Iterator[ScriptedFrontend]:
     """Stands in front of the studio until the test's end."""
-    scripted = ScriptedFace()
+    scripted = ScriptedFrontend()
     before = face.use(scripted)
     yield scripted
     face.use(before)
@@ -191,7 +191,7 @@ def picture(tmp_path: Path, png: bytes) -> Path:
     return path
 
 
-def cheap(words: str = "a red panda", **given: Any) -> Ask:
+def cheap(words: str = "a red panda", **given: Any) -> OrderRequest:
     """A picture for 1 credit, to be prepared."""
     params = {"aspect_ratio": "1:1", **given.pop("params", {})}
-    return Ask("image", words, params=params, model=CHEAP, **given)
+    return OrderRequest("image", words, params=params, model=CHEAP, **given)

@@ -9,9 +9,9 @@ import pytest
 
 from tests.contract.conftest import CHEAP, Books
 from zooop_nb import errors
-from zooop_nb.errors import Do
+from zooop_nb.errors import Action
 from zooop_nb.settings import load
-from zooop_nb.studio.studio import Studio
+from zooop_nb.studio import Studio
 
 LONG = "x" * 1501
 INPUT: list[tuple[str, type, list[str], Callable[[Studio], object]]] = [
@@ -159,7 +159,7 @@ def test_no_key_says_how_to_get_one_before_anything_is_asked(tmp_path: Path) -> 
     for call in (studio.me, studio.models, lambda: studio.image("a red panda")):
         with pytest.raises(errors.MissingKey, match="ZOOOP_API_KEY") as caught:
             call()
-        assert Do.TRY_SANDBOX in [each.do for each in caught.value.remedies]
+        assert Action.TRY_SANDBOX in [each.do for each in caught.value.remedies]
 
 
 @pytest.mark.parametrize("token", ["zpk_test_wrong", "zpk_test_revoked"])
@@ -168,7 +168,7 @@ def test_a_wrong_or_revoked_key_says_to_make_another(
 ) -> None:
     with pytest.raises(errors.AuthenticationFailed) as caught:
         studio_of(token).image("a red panda")
-    assert [each.do for each in caught.value.remedies] == [Do.CREATE_TOKEN, Do.SET_KEY]
+    assert [each.do for each in caught.value.remedies] == [Action.CREATE_TOKEN, Action.SET_KEY]
     assert token not in str(caught.value)
     assert books.charges == []
 
@@ -188,7 +188,7 @@ def test_a_server_that_answers_nonsense_is_told_so(
     studio: Studio, books: Books, faults: Callable[..., None], path: str, do: Any
 ) -> None:
     faults({"path": path, "do": do, "times": None})
-    with pytest.raises(errors.NonsenseAnswer) as caught:
+    with pytest.raises(errors.InvalidResponse) as caught:
         studio.image("a red panda", model=CHEAP)
     assert path in str(caught.value)
     assert len(str(caught.value)) < 400

@@ -20,11 +20,11 @@ from zooop_nb.client.retry import Transient
 from zooop_nb.contract.categories import CATEGORIES
 from zooop_nb.settings import Settings
 
-Ask = Callable[..., Any]
+OrderRequest = Callable[..., Any]
 
 
 @pytest.fixture
-def ask(settings_of: Callable[..., Settings], reset: None) -> Ask:
+def ask(settings_of: Callable[..., Settings], reset: None) -> OrderRequest:
     """`ask(lambda api: api.me())`: one backend, one loop, one call."""
 
     def run(call: Callable[[LiveBackend], Coroutine[Any, Any, Any]], token: str = MAIN, **more: Any) -> Any:
@@ -41,7 +41,7 @@ def ask(settings_of: Callable[..., Settings], reset: None) -> Ask:
 
 
 @pytest.fixture
-def body(ask: Ask) -> bytes:
+def body(ask: OrderRequest) -> bytes:
     """A picture for 1 credit."""
     models = ask(lambda api: api.models("image", "default"))
     model = next(each for each in models if each.name == CHEAP)
@@ -52,7 +52,7 @@ def body(ask: Ask) -> bytes:
 # What there is.
 
 
-def test_the_token_tells_about_its_wallet(ask: Ask) -> None:
+def test_the_token_tells_about_its_wallet(ask: OrderRequest) -> None:
     mine, ours = ask(lambda api: api.me()), ask(lambda api: api.me(), TEAM)
     assert (mine.wallet, mine.balance, mine.key.label, mine.project.name) == (
         "personal",
@@ -65,7 +65,7 @@ def test_the_token_tells_about_its_wallet(ask: Ask) -> None:
     assert (gone.project.id, gone.project.bound) == (None, False)
 
 
-def test_every_category_has_models_and_an_unknown_one_is_refused_with_the_list(ask: Ask) -> None:
+def test_every_category_has_models_and_an_unknown_one_is_refused_with_the_list(ask: OrderRequest) -> None:
     async def all_of_them(api: LiveBackend) -> list[Any]:
         return [await api.models(each.type, each.subtype) for each in CATEGORIES]
 
@@ -78,7 +78,7 @@ def test_every_category_has_models_and_an_unknown_one_is_refused_with_the_list(a
     assert len(caught.value.extras["validCategories"]) == 13  # type: ignore[arg-type]
 
 
-def test_tools_and_templates_are_listed_filtered_and_found_by_slug(ask: Ask) -> None:
+def test_tools_and_templates_are_listed_filtered_and_found_by_slug(ask: OrderRequest) -> None:
     async def both(api: LiveBackend) -> Any:
         return (
             await api.tools(),
@@ -107,7 +107,7 @@ def test_tools_and_templates_are_listed_filtered_and_found_by_slug(ask: Ask) -> 
 # A submit and its key.
 
 
-def test_a_key_is_paid_once_and_another_key_again(ask: Ask, body: bytes, books: Books) -> None:
+def test_a_key_is_paid_once_and_another_key_again(ask: OrderRequest, body: bytes, books: Books) -> None:
     async def twice(api: LiveBackend) -> Any:
         return await api.submit(body, "k1"), await api.submit(body, "k1"), await api.submit(body, "k2")
 
@@ -119,7 +119,7 @@ def test_a_key_is_paid_once_and_another_key_again(ask: Ask, body: bytes, books: 
 
 
 def test_an_answer_that_is_lost_is_asked_for_again_under_the_key(
-    ask: Ask, body: bytes, books: Books, faults: Callable[..., None]
+    ask: OrderRequest, body: bytes, books: Books, faults: Callable[..., None]
 ) -> None:
     faults({"method": "POST", "path": "/v1/tasks", "do": "drop_after", "times": 2})
     submitted = ask(lambda api: api.submit(body, "k1"))
@@ -131,7 +131,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_under_the_key(
     "do", ["drop_before", {"status": 502}, {"status": 503, "code": "new"}, {"status": 524}]
 )
 def test_two_failures_and_then_an_answer_is_an_answer(
-    ask: Ask, body: bytes, books: Books, faults: Callable[..., None], do: object
+    ask: OrderRequest, body: bytes, books: Books, faults: Callable[..., None], do: object
 ) -> None:
     faults({"path": "/v1/tasks", "do": do, "times": 2})
     assert not ask(lambda api: api.submit(body, "k1")).idempotent
@@ -143,7 +143,7 @@ def test_two_failures_and_then_an_answer_is_an_answer(
     [
         ("drop_before", errors.Unreachable, True),
         ("drop_after", errors.Unreachable, True),
-        ("garbage", errors.NonsenseAnswer, True),
+        ("garbage", errors.InvalidResponse, True),
         ({"status": 502}, Transient, True),
         ({"status": 503, "code": "no_provider"}, errors.ServerFailed, False),
         ({"status": 500, "code": "oops"}, errors.ServerFailed, True),
@@ -155,7 +155,13 @@ def test_two_failures_and_then_an_answer_is_an_answer(
     ids=str,
 )
 def test_a_failure_that_lasts_is_raised_and_tells_whether_the_order_may_have_arrived(
-    ask: Ask, body: bytes, books: Books, faults: Callable[..., None], do: object, kind: type, arrived: bool
+    ask: OrderRequest,
+    body: bytes,
+    books: Books,
+    faults: Callable[..., None],
+    do: object,
+    kind: type,
+    arrived: bool,
 ) -> None:
     faults({"path": "/v1/tasks", "do": do, "times": None})
     with pytest.raises(kind) as caught:
@@ -166,7 +172,7 @@ def test_a_failure_that_lasts_is_raised_and_tells_whether_the_order_may_have_arr
 
 
 def test_a_refusal_after_a_lost_answer_leaves_open_whether_the_order_arrived(
-    ask: Ask, body: bytes, books: Books, faults: Callable[..., None]
+    ask: OrderRequest, body: bytes, books: Books, faults: Callable[..., None]
 ) -> None:
     faults(
         {"path": "/v1/tasks", "do": "drop_after"},
@@ -191,7 +197,7 @@ def test_a_refusal_after_a_lost_answer_leaves_open_whether_the_order_arrived(
     ids=str,
 )
 def test_there_are_three_attempts_where_trying_helps_and_one_where_not(
-    ask: Ask, faults: Callable[..., None], control: Any, do: object, sent: int
+    ask: OrderRequest, faults: Callable[..., None], control: Any, do: object, sent: int
 ) -> None:
     faults({"path": "/v1/me", "do": do, "times": 9})
     with pytest.raises(errors.ZooopError):
@@ -200,7 +206,7 @@ def test_there_are_three_attempts_where_trying_helps_and_one_where_not(
 
 
 def test_describing_has_no_key_and_is_sent_once_only(
-    ask: Ask, books: Books, faults: Callable[..., None], control: Any, tmp_path: Path, png: bytes
+    ask: OrderRequest, books: Books, faults: Callable[..., None], control: Any, tmp_path: Path, png: bytes
 ) -> None:
     (tmp_path / "a.png").write_bytes(png)
     url = ask(lambda api: api.upload(tmp_path / "a.png", "image/png"))
@@ -229,28 +235,28 @@ def test_describing_has_no_key_and_is_sent_once_only(
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_garbage_is_nonsense_whatever_was_asked(
-    ask: Ask, faults: Callable[..., None], path: str, call: Any
+    ask: OrderRequest, faults: Callable[..., None], path: str, call: Any
 ) -> None:
     faults({"path": path, "do": "garbage", "times": None})
-    with pytest.raises(errors.NonsenseAnswer, match="is not what the API's documentation describes"):
+    with pytest.raises(errors.InvalidResponse, match="is not what the API's documentation describes"):
         ask(call)
 
 
-def test_no_server_and_no_such_host_say_which_host_and_that_nothing_was_sent(ask: Ask) -> None:
+def test_no_server_and_no_such_host_say_which_host_and_that_nothing_was_sent(ask: OrderRequest) -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         host = f"http://127.0.0.1:{listening.getsockname()[1]}"
         with pytest.raises(errors.Unreachable, match=host) as caught:
             ask(lambda api: api.submit(b"{}", "k"), host=host)
     assert not caught.value.maybe_arrived
-    assert [each.do for each in caught.value.remedies] == [errors.Do.CHECK_HOST]
+    assert [each.do for each in caught.value.remedies] == [errors.Action.CHECK_HOST]
 
 
 # Files.
 
 
 def test_an_upload_goes_up_whole_and_comes_back_the_same(
-    ask: Ask, books: Books, tmp_path: Path, png: bytes
+    ask: OrderRequest, books: Books, tmp_path: Path, png: bytes
 ) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(png)
@@ -267,7 +273,7 @@ def test_an_upload_goes_up_whole_and_comes_back_the_same(
 
 
 def test_an_upload_is_sent_again_whole_after_a_failure(
-    ask: Ask, books: Books, faults: Callable[..., None], tmp_path: Path, png: bytes
+    ask: OrderRequest, books: Books, faults: Callable[..., None], tmp_path: Path, png: bytes
 ) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(png + b"\0" * 700_000)
@@ -285,7 +291,7 @@ def test_an_upload_is_sent_again_whole_after_a_failure(
     ],
 )
 def test_an_upload_that_is_rejected_says_why(
-    ask: Ask, tmp_path: Path, png: bytes, mark: bytes, kind: type, said: str
+    ask: OrderRequest, tmp_path: Path, png: bytes, mark: bytes, kind: type, said: str
 ) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(png + mark)
@@ -303,7 +309,7 @@ def leftovers(folder: Path) -> list[str]:
     "do", [{"truncate": 20}, {"truncate": 0}, "drop_before", {"status": 503}, {"status": 429}]
 )
 def test_a_download_that_breaks_off_is_whole_in_the_end(
-    ask: Ask, faults: Callable[..., None], tmp_path: Path, png: bytes, do: object
+    ask: OrderRequest, faults: Callable[..., None], tmp_path: Path, png: bytes, do: object
 ) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(png)
@@ -315,7 +321,7 @@ def test_a_download_that_breaks_off_is_whole_in_the_end(
 
 
 def test_a_download_that_never_comes_whole_leaves_nothing_behind(
-    ask: Ask, faults: Callable[..., None], tmp_path: Path, png: bytes
+    ask: OrderRequest, faults: Callable[..., None], tmp_path: Path, png: bytes
 ) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(png)
@@ -327,10 +333,12 @@ def test_a_download_that_never_comes_whole_leaves_nothing_behind(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_file_that_is_not_there_is_told_with_its_url(ask: Ask, sandbox: Any, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_told_with_its_url(
+    ask: OrderRequest, sandbox: Any, tmp_path: Path
+) -> None:
     for url, kind in (
         (f"{sandbox.url}/u1/p1/none.png", errors.InvalidRequest),
-        ("http://127.0.0.1:port/a", errors.NonsenseAnswer),
+        ("http://127.0.0.1:port/a", errors.InvalidResponse),
     ):
         with pytest.raises(kind):
             ask(lambda api, url=url: api.fetch(url, tmp_path, "1"))
@@ -392,12 +400,12 @@ def witness() -> Iterator[Callable[..., Witness]]:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed_and_the_token_never_arrives_there(
-    ask: Ask, witness: Callable[..., Witness], status: int
+    ask: OrderRequest, witness: Callable[..., Witness], status: int
 ) -> None:
     elsewhere = witness()
     api = witness(status, {"location": elsewhere.url + "/v1/me"})
     for call in (lambda it: it.me(), lambda it: it.submit(b"{}", "k")):
-        with pytest.raises(errors.NonsenseAnswer, match="redirect") as caught:
+        with pytest.raises(errors.InvalidResponse, match="redirect") as caught:
             ask(call, host=api.url)
         assert api.url in str(caught.value)
     assert len(api.seen) == 2
@@ -406,7 +414,7 @@ def test_a_redirect_is_not_followed_and_the_token_never_arrives_there(
 
 
 def test_media_is_fetched_without_the_token_even_from_the_apis_own_host_and_across_redirects(
-    ask: Ask, witness: Callable[..., Witness], tmp_path: Path
+    ask: OrderRequest, witness: Callable[..., Witness], tmp_path: Path
 ) -> None:
     file = witness(200, {"content-type": "image/svg+xml"}, b"<svg/>")
     moved = witness(302, {"location": file.url + "/a.svg"})
@@ -419,17 +427,17 @@ def test_media_is_fetched_without_the_token_even_from_the_apis_own_host_and_acro
 
 
 def test_a_page_that_repeats_the_token_does_not_bring_it_into_an_error(
-    ask: Ask, witness: Callable[..., Witness]
+    ask: OrderRequest, witness: Callable[..., Witness]
 ) -> None:
     for status in (200, 404, 502):
         echo = witness(status, {}, lambda handler: handler.headers["Authorization"].encode())
-        with pytest.raises(errors.NonsenseAnswer) as caught:
+        with pytest.raises(errors.InvalidResponse) as caught:
             ask(lambda api: api.me(), host=echo.url)
         assert MAIN not in str(caught.value)
         assert MAIN not in repr(caught.value.__dict__)
 
 
-def test_the_backend_shows_no_token_and_cannot_be_pickled(ask: Ask) -> None:
+def test_the_backend_shows_no_token_and_cannot_be_pickled(ask: OrderRequest) -> None:
     async def shown(api: LiveBackend) -> None:
         assert MAIN not in repr(api)
         assert api.token != MAIN
@@ -440,7 +448,7 @@ def test_the_backend_shows_no_token_and_cannot_be_pickled(ask: Ask) -> None:
     ask(shown)
 
 
-def test_bodies_go_out_byte_for_byte(ask: Ask, witness: Callable[..., Witness]) -> None:
+def test_bodies_go_out_byte_for_byte(ask: OrderRequest, witness: Callable[..., Witness]) -> None:
     bodies = []
 
     def keep(handler: Any) -> bytes:

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.contract.conftest import CHEAP, Books, ScriptedFace
+from tests.contract.conftest import CHEAP, Books, ScriptedFrontend
 from zooop_nb import errors
-from zooop_nb.studio.studio import Studio
+from zooop_nb.studio import Studio
 
 PATH = "/v1/describe-image"
 
@@ -284,7 +284,7 @@ def test_its_credit_counts_against_the_budgets(
 
 
 def test_it_asks_where_every_spending_asks(
-    studio_of: Callable[..., Studio], books: Books, picture: Path, front: ScriptedFace
+    studio_of: Callable[..., Studio], books: Books, picture: Path, front: ScriptedFrontend
 ) -> None:
     studio = studio_of(confirm="always")
     with pytest.raises(errors.ConfirmationNeeded):
@@ -302,7 +302,7 @@ def test_it_asks_where_every_spending_asks(
 
 
 def test_the_order_says_which_cell_it_was_written_in(
-    studio: Studio, picture: Path, front: ScriptedFace
+    studio: Studio, picture: Path, front: ScriptedFrontend
 ) -> None:
     front.run_cell("%zooop describe a.png", "r1")
     studio.describe(picture)

@@ -14,9 +14,9 @@ from tests.contract.conftest import MAIN
 from tests.contract.test_client import Witness
 from zooop_nb import settings as settings_
 from zooop_nb.cli import main
-from zooop_nb.client.doctor import Finding, Verdict
+from zooop_nb.client.diagnosis import Finding, Verdict
+from zooop_nb.doctor import Diagnosis, examine
 from zooop_nb.settings import Settings
-from zooop_nb.studio.doctor import Diagnosis, examine
 
 
 @pytest.fixture

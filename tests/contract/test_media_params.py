@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.contract.conftest import CHEAP, OTHER, Books
 from zooop_nb import errors
-from zooop_nb.studio.studio import Studio
+from zooop_nb.studio import Studio
 
 MODEL = "Seedream"
 TOOL = "background-removal"
@@ -131,7 +131,7 @@ def test_a_url_of_another_host_is_fetched_and_uploaded(studio: Studio, books: Bo
     assert ".webp.no" in str(caught.value)
     with pytest.raises(errors.Unreachable, match=r"http://localhost:9/x\.png"):
         quote(studio, "http://localhost:9/x.png")
-    with pytest.raises(errors.NonsenseAnswer, match="is no URL"):
+    with pytest.raises(errors.InvalidResponse, match="is no URL"):
         quote(studio, "http://localhost:port/x.png")
     assert len(books.uploads) == 1
 

@@ -17,13 +17,13 @@ import pytest
 from tests.contract import conformity
 from tests.contract.conftest import CHEAP, MAIN
 from tests.contract.test_client import Witness
-from tests.kernel.gate import Gate
+from tests.kernel.gate import HoldingProxy
 from zooop_nb.client import LiveBackend
 from zooop_nb.contract import shapes
 from zooop_nb.settings import Settings
 
 
-class Stock:
+class Samples:
     """What the calls below need to have been made before."""
 
     def __init__(self, picture: Path, clip: Path) -> None:
@@ -36,28 +36,28 @@ class Stock:
         return json.dumps(order).encode()
 
 
-Call = Callable[[LiveBackend, Stock], Any]
+Call = Callable[[LiveBackend, Samples], Any]
 
 
-async def _quote(api: LiveBackend, stock: Stock) -> Any:
+async def _quote(api: LiveBackend, stock: Samples) -> Any:
     return await api.quote(await stock.body(api))
 
 
-async def _submit(api: LiveBackend, stock: Stock) -> Any:
+async def _submit(api: LiveBackend, stock: Samples) -> Any:
     return await api.submit(await stock.body(api), "k1")
 
 
-async def _task(api: LiveBackend, stock: Stock) -> Any:
+async def _task(api: LiveBackend, stock: Samples) -> Any:
     return await api.task((await _submit(api, stock)).task_id)
 
 
-async def _upload_state(api: LiveBackend, stock: Stock) -> Any:
+async def _upload_state(api: LiveBackend, stock: Samples) -> Any:
     started = await api.start_upload(stock.clip, "video/mp4")
     assert started.status == "processing"
     return await api.upload_state(started.upload_id or "")
 
 
-async def _describe(api: LiveBackend, stock: Stock) -> Any:
+async def _describe(api: LiveBackend, stock: Samples) -> Any:
     return await api.describe(await api.upload(stock.picture, "image/png"))
 
 
@@ -88,7 +88,7 @@ OPERATIONS: dict[str, tuple[str, type, Call]] = {
 
 
 @pytest.fixture
-def stock(picture: Path, tmp_path: Path) -> Stock:
+def stock(picture: Path, tmp_path: Path) -> Samples:
     clip = tmp_path / "clip.mp4"
     with av.open(str(clip), "w") as file:
         stream = file.add_stream("libx264", rate=10)
@@ -97,7 +97,7 @@ def stock(picture: Path, tmp_path: Path) -> Stock:
             frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
-    return Stock(picture, clip)
+    return Samples(picture, clip)
 
 
 @asynccontextmanager
@@ -115,7 +115,7 @@ def test_no_operation_is_without_its_method() -> None:
 
 @pytest.mark.parametrize("operation_id", OPERATIONS)
 def test_an_operation_has_a_typed_method_that_asks_its_path_and_a_sandbox_that_answers(
-    operation_id: str, settings_of: Callable[..., Settings], sandbox: Any, reset: None, stock: Stock
+    operation_id: str, settings_of: Callable[..., Settings], sandbox: Any, reset: None, stock: Samples
 ) -> None:
     name, shape, call = OPERATIONS[operation_id]
     method = getattr(LiveBackend, name)
@@ -130,7 +130,7 @@ def test_an_operation_has_a_typed_method_that_asks_its_path_and_a_sandbox_that_a
         async with live(settings_of(host=host)) as api:
             return await call(api, stock)
 
-    with Gate(sandbox.url) as gate:
+    with HoldingProxy(sandbox.url) as gate:
         seen = gate.hold(f"{operation.method} {path}[? ]", "request")
         seen.opened.set()
         answer = asyncio.run(ask(gate.url))

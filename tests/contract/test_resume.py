@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import CHEAP, MAIN, OTHER, WORLD, Books, ScriptedFace, cheap
+from tests.contract.conftest import CHEAP, MAIN, OTHER, WORLD, Books, ScriptedFrontend, cheap
 from zooop_nb import errors
-from zooop_nb.ledger import Entry, Ledger
+from zooop_nb.ledger import Ledger, OrderRecord
 from zooop_nb.sandbox.process import SandboxProcess
-from zooop_nb.studio.desk import Prepared
-from zooop_nb.studio.studio import Studio
+from zooop_nb.studio import Studio
+from zooop_nb.tasks.checkout import PricedBatch
 
 SUBMIT = {"method": "POST", "path": "/v1/tasks"}
 TASK = {"method": "GET", "path": "/v1/tasks/*"}
 FILES = {"method": "GET", "path": "/cdn-cgi/*"}
 
 
-def lose(studio: Studio, faults: Callable[..., None], do: object = "drop_after") -> Entry:
+def lose(studio: Studio, faults: Callable[..., None], do: object = "drop_after") -> OrderRecord:
     """An order whose submit got no answer; with `drop_before`, it did not arrive."""
     faults({**SUBMIT, "do": do, "times": 3})
     with pytest.raises(errors.OrderUnknown) as caught:
@@ -34,7 +34,7 @@ def lose(studio: Studio, faults: Callable[..., None], do: object = "drop_after")
     return studio.ledger.get(caught.value.order_id)
 
 
-def age(studio: Studio, entry: Entry, hours: float) -> None:
+def age(studio: Studio, entry: OrderRecord, hours: float) -> None:
     """As if the order had been sent so long ago."""
     studio.ledger._db.execute(
         "UPDATE orders SET sent_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?) WHERE order_id = ?",
@@ -226,12 +226,12 @@ def abandon(studio: Studio, faults: Callable[..., None], *asks: Any) -> list[str
     return [task.order_id for task in tasks]
 
 
-def attached(prepared: Prepared) -> list[str]:
+def attached(prepared: PricedBatch) -> list[str]:
     return [entry.order_id for plan in prepared.plans for entry in plan.attached]
 
 
 def test_the_same_cell_run_again_attaches_and_pays_nothing_more(
-    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFace
+    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     [order] = abandon(studio, faults)
@@ -246,7 +246,7 @@ def test_the_same_cell_run_again_attaches_and_pays_nothing_more(
 
 
 def test_each_abandoned_order_is_attached_once_and_in_their_order(
-    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFace
+    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     orders = abandon(studio, faults, cheap(count=2))
@@ -261,7 +261,7 @@ def test_each_abandoned_order_is_attached_once_and_in_their_order(
 
 
 def test_fresh_pays_anew(
-    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFace
+    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     [order] = abandon(studio, faults)
@@ -287,7 +287,7 @@ def test_fresh_pays_anew(
 def test_another_cell_notebook_or_order_does_not_attach(
     studio: Studio,
     faults: Callable[..., None],
-    front: ScriptedFace,
+    front: ScriptedFrontend,
     cell: str,
     notebook: str | None,
     ask: Any,
@@ -299,7 +299,7 @@ def test_another_cell_notebook_or_order_does_not_attach(
 
 
 def test_the_run_that_left_an_order_does_not_attach_to_it_itself(
-    studio: Studio, faults: Callable[..., None], front: ScriptedFace
+    studio: Studio, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     abandon(studio, faults)
@@ -307,7 +307,7 @@ def test_the_run_that_left_an_order_does_not_attach_to_it_itself(
 
 
 def test_an_order_that_somebody_follows_is_not_attached_to(
-    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFace
+    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     faults({**TASK, "do": {"delay": 0.5}})
@@ -321,7 +321,7 @@ def test_an_order_that_somebody_follows_is_not_attached_to(
 
 
 def test_a_no_gives_back_what_was_attached_to(
-    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFace
+    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     [order] = abandon(studio, faults)
@@ -336,7 +336,7 @@ def test_a_no_gives_back_what_was_attached_to(
 
 
 def test_a_quote_that_fails_gives_back_what_was_attached_to(
-    studio: Studio, faults: Callable[..., None], front: ScriptedFace
+    studio: Studio, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     [order] = abandon(studio, faults)
@@ -348,7 +348,7 @@ def test_a_quote_that_fails_gives_back_what_was_attached_to(
 
 
 def test_an_order_without_an_answer_is_attached_to_and_sent_again_under_its_key(
-    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFace
+    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     entry = lose(studio, faults)
@@ -360,7 +360,7 @@ def test_an_order_without_an_answer_is_attached_to_and_sent_again_under_its_key(
 
 
 def test_an_order_that_may_not_be_sent_again_is_not_attached_to(
-    studio: Studio, studio_of: Callable[..., Studio], faults: Callable[..., None], front: ScriptedFace
+    studio: Studio, studio_of: Callable[..., Studio], faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     entry = lose(studio, faults)
@@ -375,11 +375,11 @@ def test_an_order_that_may_not_be_sent_again_is_not_attached_to(
 
 PROGRAM = """
     import os, sys, threading, time
-    from zooop_nb.studio import face
-    from zooop_nb.studio.order import Origin
-    from zooop_nb.studio.plan import Ask
-    from zooop_nb.studio.studio import Studio
-    from zooop_nb.studio.task import WaitingStopped
+    from zooop_nb import frontend as face
+    from zooop_nb.orders.order import Origin
+    from zooop_nb.orders.pricing import OrderRequest
+    from zooop_nb.studio import Studio
+    from zooop_nb.tasks.task import WaitingStopped
 
     class Cell:
         run = "1"
@@ -389,7 +389,7 @@ PROGRAM = """
     cell = Cell()
     face.use(cell)
     studio = Studio()
-    ask = Ask("image", "a red panda", model="Z-Image Turbo", count=2)
+    ask = OrderRequest("image", "a red panda", model="Z-Image Turbo", count=2)
     tasks = studio.place(studio.prepare([ask]))
 """
 INTERRUPTED = """

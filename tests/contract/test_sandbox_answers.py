@@ -14,7 +14,7 @@ import pytest
 from tests.contract import conformity
 from tests.contract.conftest import CHEAP, MAIN, TEAM
 from tests.rules.test_shapes import OF_OPERATION, lost_fields
-from zooop_nb.client import answers
+from zooop_nb.client import responses as answers
 from zooop_nb.errors import APIError, class_for
 
 Call = Callable[..., httpx.Response]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import CHEAP, Books, ScriptedFace, cheap
+from tests.contract.conftest import CHEAP, Books, ScriptedFrontend, cheap
 from zooop_nb import errors
-from zooop_nb.studio.studio import Studio
+from zooop_nb.studio import Studio
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_an_intent_that_cannot_be_written_submits_nothing_at_all(studio: Studio,
 # The question.
 
 
-def test_one_task_and_variants_ask_nothing(studio: Studio, books: Books, front: ScriptedFace) -> None:
+def test_one_task_and_variants_ask_nothing(studio: Studio, books: Books, front: ScriptedFrontend) -> None:
     front.answer = False
     studio.image("a red panda", model=CHEAP)
     assert len(studio.image("a red panda", model=CHEAP, count=3)) == 3
@@ -170,7 +170,7 @@ def test_one_task_and_variants_ask_nothing(studio: Studio, books: Books, front: 
 
 
 def test_a_batch_of_three_asks_once_and_a_no_submits_nothing(
-    studio: Studio, books: Books, front: ScriptedFace
+    studio: Studio, books: Books, front: ScriptedFrontend
 ) -> None:
     front.answer = False
     prompts = ["a", "b", "c"]
@@ -187,7 +187,7 @@ def test_a_batch_of_three_asks_once_and_a_no_submits_nothing(
 
 @pytest.mark.parametrize("given", [{"ask": True}, {"model": "Hunyuan", "count": 10}, {"confirm": "always"}])
 def test_where_nobody_can_answer_the_error_names_yes(
-    studio_of: Callable[..., Studio], books: Books, front: ScriptedFace, given: dict[str, Any]
+    studio_of: Callable[..., Studio], books: Books, front: ScriptedFrontend, given: dict[str, Any]
 ) -> None:
     confirm = given.pop("confirm", "auto")
     with pytest.raises(errors.ConfirmationNeeded, match="yes=True"):
@@ -197,7 +197,7 @@ def test_where_nobody_can_answer_the_error_names_yes(
 
 
 def test_the_setting_never_asks_nothing(
-    studio_of: Callable[..., Studio], books: Books, front: ScriptedFace
+    studio_of: Callable[..., Studio], books: Books, front: ScriptedFrontend
 ) -> None:
     assert len(studio_of(confirm="never").batch("image", ["a", "b", "c"], model=CHEAP)) == 3
     assert front.questions == []

@@ -12,9 +12,9 @@ from PIL import Image
 
 from tests.contract.conftest import CHEAP, MAIN, TEAM, Books, cheap
 from zooop_nb import errors
-from zooop_nb.ledger.frame import COLUMNS
-from zooop_nb.studio.studio import Studio
-from zooop_nb.studio.verbs import VERBS
+from zooop_nb.ledger.dataframe import COLUMNS
+from zooop_nb.studio import Studio
+from zooop_nb.verbs import VERBS
 
 
 def rows(studio: Studio, **only: object) -> list[dict[str, Any]]:
@@ -243,9 +243,9 @@ def test_what_failed_stands_in_the_gallery_beside_what_did_not(studio: Studio, b
 
 
 def _failing() -> Any:
-    from zooop_nb.studio.plan import Ask
+    from zooop_nb.orders.pricing import OrderRequest
 
-    return Ask("image", "a red panda", model="Ideogram")
+    return OrderRequest("image", "a red panda", model="Ideogram")
 
 
 def test_where_all_failed_the_first_error_is_raised(studio: Studio) -> None:

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.contract.conftest import CHEAP, MAIN, Books, ScriptedFace, cheap
+from tests.contract.conftest import CHEAP, MAIN, Books, ScriptedFrontend, cheap
 from zooop_nb import errors
 from zooop_nb.ledger import Ledger
-from zooop_nb.studio.studio import Studio
+from zooop_nb.studio import Studio
 
 
 def at_once(number: int, call: Callable[[int], Any]) -> list[Any]:
@@ -78,7 +78,7 @@ def test_an_abandoned_order_is_claimed_by_one_of_many(
     studio_of: Callable[..., Studio],
     books: Books,
     faults: Callable[..., None],
-    front: ScriptedFace,
+    front: ScriptedFrontend,
 ) -> None:
     faults({"method": "GET", "path": "/v1/tasks/*", "do": {"delay": 5}, "times": None})
     front.run_cell("cell", "run 1")
@@ -121,7 +121,7 @@ def test_two_that_follow_the_same_task_note_its_charge_once(
 
 PROGRAM = """
     import sys
-    from zooop_nb.studio.studio import Studio
+    from zooop_nb.studio import Studio
     studio = Studio()
     print(studio.image("panda " + sys.argv[1], model="Z-Image Turbo").credits)
 """

@@ -17,15 +17,15 @@ import pytest
 from PIL import Image
 
 from tests.contract.conftest import MAIN, OTHER, Books
-from tests.kernel.gate import Gate
+from tests.kernel.gate import HoldingProxy
 from tests.rules.sandbox_media import clip, moving, tone
 from zooop_nb import errors
 from zooop_nb.client import LiveBackend
-from zooop_nb.client.media import LARGEST_UPLOAD, UPLOAD_TYPES
+from zooop_nb.client.files import LARGEST_UPLOAD, UPLOAD_TYPES
+from zooop_nb.orders.inputs import content_type_of
 from zooop_nb.sandbox.process import SandboxProcess
 from zooop_nb.settings import Settings
-from zooop_nb.studio.media import content_type_of
-from zooop_nb.studio.studio import Studio
+from zooop_nb.studio import Studio
 
 SLOW_SPEED = 0.005
 """The check of a clip takes 12 s at speed 1, and 2400 s here: longer than the 30 minutes."""
@@ -102,7 +102,7 @@ def test_the_same_content_goes_up_once_for_a_token_and_a_host(
     assert len(books.uploads) == 1
     assert studio_of(OTHER).upload(picture).url != first.url
     assert len(books.uploads) == 2
-    with Gate(sandbox.url) as gate:
+    with HoldingProxy(sandbox.url) as gate:
         studio_of(host=gate.url).upload(picture)
     assert len(books.uploads) == 3
 
@@ -166,7 +166,7 @@ MEASURED = """
 import asyncio, json, resource, sys
 from pathlib import Path
 from zooop_nb import settings
-from zooop_nb.studio.studio import Studio
+from zooop_nb.studio import Studio
 small, file = map(Path, sys.argv[1:3])
 studio = Studio()
 studio.upload(small)

@@ -6,26 +6,26 @@ from pathlib import Path
 import pytest
 
 from tests.faults.crash import Scene
-from tests.kernel.gate import Gate
-from tests.kernel.town import Town
+from tests.kernel.gate import HoldingProxy
+from tests.kernel.town import SandboxHarness
 
 
 @pytest.fixture(scope="module")
-def town() -> Iterator[Town]:
+def town() -> Iterator[SandboxHarness]:
     """A sandbox in which everything is made at once."""
-    with Town(speed=0) as town:
+    with SandboxHarness(speed=0) as town:
         yield town
 
 
 @pytest.fixture(scope="module")
-def gate(town: Town) -> Iterator[Gate]:
+def gate(town: SandboxHarness) -> Iterator[HoldingProxy]:
     """The door to it."""
-    with Gate(town.url) as gate:
+    with HoldingProxy(town.url) as gate:
         yield gate
 
 
 @pytest.fixture
-def scene(town: Town, gate: Gate, tmp_path: Path) -> Scene:
+def scene(town: SandboxHarness, gate: HoldingProxy, tmp_path: Path) -> Scene:
     """Empty books and an empty home."""
     town.reset()
     return Scene(town, gate, tmp_path / "home")

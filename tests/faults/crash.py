@@ -19,9 +19,9 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.kernel.driver import PATIENCE, Cell, Kernel
-from tests.kernel.gate import Gate
-from tests.kernel.town import TOKEN, Town
-from zooop_nb.ledger import Entry, Ledger
+from tests.kernel.gate import HoldingProxy
+from tests.kernel.town import TOKEN, SandboxHarness
+from zooop_nb.ledger import Ledger, OrderRecord
 
 PICTURE = "r = %zooop image a red panda that survives resolution=4k aspect_ratio=16:9\nr"
 """The cell. In 4K its file is larger than what is written at a time."""
@@ -52,7 +52,7 @@ POINTS = {
 class Scene:
     """A sandbox, the door to it, and the home that a dead kernel and its heir share."""
 
-    def __init__(self, town: Town, gate: Gate, home: Path) -> None:
+    def __init__(self, town: SandboxHarness, gate: HoldingProxy, home: Path) -> None:
         self.town = town
         self.home = home
         self._gate = gate
@@ -80,7 +80,7 @@ class Scene:
                 time.sleep(0.01)
             kernel.kill()
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[OrderRecord]:
         """All orders of the ledger that were sent, oldest first."""
         with closing(Ledger(self.home / "ledger.sqlite")) as ledger:
             frame = ledger.frame()
@@ -162,7 +162,11 @@ def main() -> int:
     for name in [name for name in os.environ if name.startswith("ZOOOP_")]:
         del os.environ[name]
     agreed = True
-    with Town(speed=0) as town, Gate(town.url) as gate, tempfile.TemporaryDirectory() as folder:
+    with (
+        SandboxHarness(speed=0) as town,
+        HoldingProxy(town.url) as gate,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         for name, point in POINTS.items():
             town.reset()
             agreed &= show(Scene(town, gate, Path(folder, name)), name, point)

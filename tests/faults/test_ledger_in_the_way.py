@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.driver import PATIENCE, Kernel
-from tests.kernel.gate import Gate
-from tests.kernel.town import TOKEN, Town
+from tests.kernel.gate import HoldingProxy
+from tests.kernel.town import TOKEN, SandboxHarness
 
 ORDER = "%zooop image -m flash a red panda"
 
 
 @pytest.fixture(scope="module")
-def shared(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+def shared(town: SandboxHarness, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     home = tmp_path_factory.mktemp("home")
     with Kernel({"ZOOOP_API_HOST": town.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(home)}) as kernel:
         kernel.ok("%load_ext zooop_nb")
@@ -24,13 +24,13 @@ def shared(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ker
 
 
 @pytest.fixture
-def kernel(shared: Kernel, town: Town) -> Kernel:
+def kernel(shared: Kernel, town: SandboxHarness) -> Kernel:
     """The kernel, with books that are empty."""
     town.reset()
     return shared
 
 
-def refused(kernel: Kernel, town: Town) -> None:
+def refused(kernel: Kernel, town: SandboxHarness) -> None:
     """The order ends with an error of the ledger, which names it, and moves nothing."""
     error = kernel.run(ORDER).error
     assert error["ename"] == "LedgerError"
@@ -51,7 +51,7 @@ def closed_folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(not Path("/proc/sys").is_dir(), reason="there is no folder that root cannot write to")
-def test_a_folder_that_cannot_be_written(kernel: Kernel, town: Town, closed_folder: Path) -> None:
+def test_a_folder_that_cannot_be_written(kernel: Kernel, town: SandboxHarness, closed_folder: Path) -> None:
     kernel.ok(f"%zooop config ledger={closed_folder}/ledger.sqlite")
     try:
         refused(kernel, town)
@@ -59,7 +59,7 @@ def test_a_folder_that_cannot_be_written(kernel: Kernel, town: Town, closed_fold
         kernel.ok("%zooop config ledger={home}/ledger.sqlite")
 
 
-def test_a_ledger_that_is_no_database(kernel: Kernel, town: Town, tmp_path: Path) -> None:
+def test_a_ledger_that_is_no_database(kernel: Kernel, town: SandboxHarness, tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite"
     file.write_text("my shopping list\n" * 100)
     kernel.ok(f"%zooop config ledger={file}")
@@ -70,7 +70,7 @@ def test_a_ledger_that_is_no_database(kernel: Kernel, town: Town, tmp_path: Path
     assert file.read_text().startswith("my shopping list")
 
 
-def test_a_disk_that_is_full_before_the_quote(kernel: Kernel, town: Town) -> None:
+def test_a_disk_that_is_full_before_the_quote(kernel: Kernel, town: SandboxHarness) -> None:
     kernel.ok(ORDER)
     town.reset()
     # No file may grow beyond a page: what a full disk does, for this process alone.
@@ -84,7 +84,7 @@ def test_a_disk_that_is_full_before_the_quote(kernel: Kernel, town: Town) -> Non
 
 
 def test_a_disk_that_is_full_after_the_submit_loses_no_paid_order(
-    town: Town, gate: Gate, tmp_path: Path
+    town: SandboxHarness, gate: HoldingProxy, tmp_path: Path
 ) -> None:
     town.reset()
     hold = gate.hold("POST /v1/tasks", "answer")

@@ -6,18 +6,20 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.driver import Kernel
-from tests.kernel.town import TOKEN, Town
+from tests.kernel.town import TOKEN, SandboxHarness
 
 
 @pytest.fixture(scope="module")
-def slow_town() -> Iterator[Town]:
+def slow_town() -> Iterator[SandboxHarness]:
     """A sandbox in which nothing ends before its clock is moved on."""
-    with Town(speed=0.01) as town:
+    with SandboxHarness(speed=0.01) as town:
         yield town
 
 
 @pytest.fixture(scope="module")
-def kernels(slow_town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kernel, Kernel]]:
+def kernels(
+    slow_town: SandboxHarness, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Kernel, Kernel]]:
     home = tmp_path_factory.mktemp("home")
     env = {"ZOOOP_API_HOST": slow_town.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(home)}
     with Kernel(env) as one, Kernel(env) as other:
@@ -26,7 +28,9 @@ def kernels(slow_town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield one, other
 
 
-def test_both_write_at_once_and_the_ledger_holds_all(kernels: tuple[Kernel, Kernel], slow_town: Town) -> None:
+def test_both_write_at_once_and_the_ledger_holds_all(
+    kernels: tuple[Kernel, Kernel], slow_town: SandboxHarness
+) -> None:
     cells = [
         kernel.send(f"tasks = %zooop image -m flash -n 5 --background panda of kernel {number}\nawait tasks;")
         for number, kernel in enumerate(kernels)
@@ -43,7 +47,7 @@ def test_both_write_at_once_and_the_ledger_holds_all(kernels: tuple[Kernel, Kern
 
 
 def test_what_one_follows_the_other_neither_attaches_to_nor_resumes(
-    kernels: tuple[Kernel, Kernel], slow_town: Town
+    kernels: tuple[Kernel, Kernel], slow_town: SandboxHarness
 ) -> None:
     slow_town.reset()
     one, other = kernels
@@ -58,7 +62,7 @@ def test_what_one_follows_the_other_neither_attaches_to_nor_resumes(
 
 
 def test_what_a_dead_one_left_the_other_takes_over_once(
-    kernels: tuple[Kernel, Kernel], slow_town: Town, tmp_path: Path
+    kernels: tuple[Kernel, Kernel], slow_town: SandboxHarness, tmp_path: Path
 ) -> None:
     slow_town.reset()
     _, other = kernels
@@ -79,7 +83,7 @@ def test_what_a_dead_one_left_the_other_takes_over_once(
 
 
 def test_what_a_kernel_that_was_shut_down_left_is_taken_over(
-    kernels: tuple[Kernel, Kernel], slow_town: Town
+    kernels: tuple[Kernel, Kernel], slow_town: SandboxHarness
 ) -> None:
     slow_town.reset()
     _, other = kernels

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.driver import Kernel, older_ipykernel
-from tests.kernel.town import TOKEN, Town
+from tests.kernel.town import TOKEN, SandboxHarness
 
 
 @pytest.fixture(scope="session")
@@ -38,16 +38,16 @@ def environment(url: str, home: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def quick_town() -> Iterator[Town]:
+def quick_town() -> Iterator[SandboxHarness]:
     """A sandbox in which everything is made at once."""
-    with Town(speed=0) as town:
+    with SandboxHarness(speed=0) as town:
         yield town
 
 
 @pytest.fixture(scope="module")
-def slow_town() -> Iterator[Town]:
+def slow_town() -> Iterator[SandboxHarness]:
     """A sandbox in which nothing ends before its clock is moved on."""
-    with Town(speed=0.01) as town:
+    with SandboxHarness(speed=0.01) as town:
         yield town
 
 

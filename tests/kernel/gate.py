@@ -37,7 +37,7 @@ class Hold:
         return self.request.match(line) is not None and self._taken.acquire(blocking=False)
 
 
-class Gate:
+class HoldingProxy:
     """Listens on a port of its own and passes everything to the sandbox and back, but for the `Hold`s.
 
     A client of one request at a time for each connection, as HTTP/1.1 clients without pipelining are.
@@ -53,7 +53,7 @@ class Gate:
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def __enter__(self) -> "Gate":
+    def __enter__(self) -> "HoldingProxy":
         return self
 
     def __exit__(

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.driver import Cell, Kernel
-from tests.kernel.town import Town
+from tests.kernel.town import SandboxHarness
 
 
 @pytest.fixture(scope="module")
-def shared(slow_town: Town, start_kernel: Callable[..., Kernel], ipykernel: Path | None) -> Kernel:
+def shared(slow_town: SandboxHarness, start_kernel: Callable[..., Kernel], ipykernel: Path | None) -> Kernel:
     return start_kernel(slow_town.url, ipykernel)
 
 
 @pytest.fixture
-def kernel(shared: Kernel, slow_town: Town) -> Kernel:
+def kernel(shared: Kernel, slow_town: SandboxHarness) -> Kernel:
     """The kernel, with books that are empty."""
     slow_town.reset()
     return shared
@@ -34,7 +34,9 @@ def updates(kernel: Kernel, cell: Cell) -> list[str]:
     return [each["data"]["text/html"] for each in later]
 
 
-def test_it_returns_at_once_and_the_display_follows_to_the_picture(kernel: Kernel, slow_town: Town) -> None:
+def test_it_returns_at_once_and_the_display_follows_to_the_picture(
+    kernel: Kernel, slow_town: SandboxHarness
+) -> None:
     cell = kernel.ok("task = %zooop image -m flash --background a patient panda")
     assert [task["status"] for task in slow_town.tasks] == ["running"]
     assert kernel.ok("6 * 7").result["text/plain"] == "42"
@@ -46,7 +48,7 @@ def test_it_returns_at_once_and_the_display_follows_to_the_picture(kernel: Kerne
     assert kernel.value("task.done(), task.result().status") == (True, "succeeded")
 
 
-def test_several_run_at_once_and_are_awaited(kernel: Kernel, slow_town: Town) -> None:
+def test_several_run_at_once_and_are_awaited(kernel: Kernel, slow_town: SandboxHarness) -> None:
     kernel.ok("tasks = %zooop image -m flash -n 2 --background two patient pandas")
     one = kernel.send("gallery = await tasks\n[r.status for r in gallery]")
     kernel.wait(lambda: len(slow_town.tasks) == 2)
@@ -55,7 +57,7 @@ def test_several_run_at_once_and_are_awaited(kernel: Kernel, slow_town: Town) ->
 
 
 def test_the_same_cell_again_is_a_new_order_while_a_live_kernel_follows_the_first(
-    kernel: Kernel, slow_town: Town
+    kernel: Kernel, slow_town: SandboxHarness
 ) -> None:
     code = "task = %zooop image -m flash --background a panda that is followed"
     kernel.ok(code)
@@ -65,7 +67,7 @@ def test_the_same_cell_again_is_a_new_order_while_a_live_kernel_follows_the_firs
     kernel.ok("await task;")
 
 
-def test_a_failed_task_says_so_in_its_place(kernel: Kernel, slow_town: Town) -> None:
+def test_a_failed_task_says_so_in_its_place(kernel: Kernel, slow_town: SandboxHarness) -> None:
     cell = kernel.ok("task = %zooop image -m ideogram --background a panda that fails")
     slow_town.advance()
     kernel.wait(lambda: any("failed" in each for each in updates(kernel, cell)))
@@ -73,7 +75,9 @@ def test_a_failed_task_says_so_in_its_place(kernel: Kernel, slow_town: Town) -> 
     assert slow_town.paid == 0
 
 
-def test_unfinished_ones_are_listed_and_no_second_follower_is_let_in(kernel: Kernel, slow_town: Town) -> None:
+def test_unfinished_ones_are_listed_and_no_second_follower_is_let_in(
+    kernel: Kernel, slow_town: SandboxHarness
+) -> None:
     kernel.ok("task = %zooop image -m flash --background a panda on the list")
     listed = kernel.ok("f = %zooop tasks\nf.to_dict('records')").result["text/plain"]
     assert "a panda on the list" in listed

@@ -7,26 +7,26 @@ from typing import Literal
 import pytest
 
 from tests.kernel.driver import PATIENCE, Cell, Kernel
-from tests.kernel.gate import Gate
-from tests.kernel.town import Town
+from tests.kernel.gate import HoldingProxy
+from tests.kernel.town import SandboxHarness
 
 STOPPED = "Waiting stopped; the task goes on and is paid. Run the cell again to attach to it, or resume."
 
 
 @pytest.fixture(scope="module")
-def gate(slow_town: Town) -> Iterator[Gate]:
+def gate(slow_town: SandboxHarness) -> Iterator[HoldingProxy]:
     """The door through which the kernel reaches the sandbox."""
-    with Gate(slow_town.url) as gate:
+    with HoldingProxy(slow_town.url) as gate:
         yield gate
 
 
 @pytest.fixture(scope="module")
-def shared(gate: Gate, start_kernel: Callable[..., Kernel], ipykernel: Path | None) -> Kernel:
+def shared(gate: HoldingProxy, start_kernel: Callable[..., Kernel], ipykernel: Path | None) -> Kernel:
     return start_kernel(gate.url, ipykernel)
 
 
 @pytest.fixture
-def kernel(shared: Kernel, slow_town: Town) -> Kernel:
+def kernel(shared: Kernel, slow_town: SandboxHarness) -> Kernel:
     """The kernel, with books that are empty."""
     slow_town.reset()
     return shared
@@ -55,7 +55,9 @@ def stopped(kernel: Kernel, cell: Cell) -> Cell:
     return kernel.finish(cell)
 
 
-def ended(kernel: Kernel, town: Town, code: str, *, tasks: int = 1, answer: str | None = None) -> Cell:
+def ended(
+    kernel: Kernel, town: SandboxHarness, code: str, *, tasks: int = 1, answer: str | None = None
+) -> Cell:
     """The same cell again, until its tasks run; then they are let come to their end."""
     cell = running(kernel, code, tasks=tasks, answer=answer)
     town.advance()
@@ -78,7 +80,7 @@ def test_an_interrupt_stops_run_all(kernel: Kernel) -> None:
     assert kernel.finish(after).status == "aborted"
 
 
-def test_the_same_cell_again_attaches_and_pays_once(kernel: Kernel, slow_town: Town) -> None:
+def test_the_same_cell_again_attaches_and_pays_once(kernel: Kernel, slow_town: SandboxHarness) -> None:
     code = "r = %zooop image -m flash a panda twice\nr.credits"
     stopped(kernel, running(kernel, code))
     again = ended(kernel, slow_town, code)
@@ -89,14 +91,14 @@ def test_the_same_cell_again_attaches_and_pays_once(kernel: Kernel, slow_town: T
     assert kernel.value("r.task_id") == task["taskId"]
 
 
-def test_another_cell_with_the_same_words_is_a_new_order(kernel: Kernel, slow_town: Town) -> None:
+def test_another_cell_with_the_same_words_is_a_new_order(kernel: Kernel, slow_town: SandboxHarness) -> None:
     stopped(kernel, running(kernel, "%zooop image -m flash a panda elsewhere"))
     cell = ended(kernel, slow_town, "\n%zooop image -m flash a panda elsewhere")
     assert "attached" not in cell.text
     assert len(slow_town.tasks) == 2
 
 
-def test_fresh_makes_a_new_order_whatever_was_left(kernel: Kernel, slow_town: Town) -> None:
+def test_fresh_makes_a_new_order_whatever_was_left(kernel: Kernel, slow_town: SandboxHarness) -> None:
     code = "%zooop image -m flash --fresh a fresh panda"
     stopped(kernel, running(kernel, code))
     cell = ended(kernel, slow_town, code)
@@ -104,7 +106,7 @@ def test_fresh_makes_a_new_order_whatever_was_left(kernel: Kernel, slow_town: To
     assert len(slow_town.tasks) == 2
 
 
-def test_three_variants_attach_each_once_in_their_order(kernel: Kernel, slow_town: Town) -> None:
+def test_three_variants_attach_each_once_in_their_order(kernel: Kernel, slow_town: SandboxHarness) -> None:
     code = "three = %zooop image -m flash -n 3 three pandas"
     cell = stopped(kernel, running(kernel, code, tasks=3))
     assert cell.error["traceback"] == [
@@ -123,7 +125,9 @@ def test_three_variants_attach_each_once_in_their_order(kernel: Kernel, slow_tow
     assert kernel.value("[r.order_id for r in three]") == frame
 
 
-def test_a_loop_attaches_to_what_was_stopped_and_pays_for_the_rest(kernel: Kernel, slow_town: Town) -> None:
+def test_a_loop_attaches_to_what_was_stopped_and_pays_for_the_rest(
+    kernel: Kernel, slow_town: SandboxHarness
+) -> None:
     code = (
         "made = []\nfor n in range(2):\n    one = %zooop image -m flash the same panda\n    made.append(one)"
     )
@@ -144,7 +148,7 @@ def test_a_loop_attaches_to_what_was_stopped_and_pays_for_the_rest(kernel: Kerne
 
 
 def test_an_interrupt_before_the_submit_leaves_nothing_to_pay(
-    kernel: Kernel, gate: Gate, slow_town: Town
+    kernel: Kernel, gate: HoldingProxy, slow_town: SandboxHarness
 ) -> None:
     hold = gate.hold("POST /v1/quote", "request")
     cell = kernel.send("%zooop image -m flash a panda that is only quoted")
@@ -156,7 +160,7 @@ def test_an_interrupt_before_the_submit_leaves_nothing_to_pay(
 
 @pytest.mark.parametrize("side", ["request", "answer"])
 def test_an_interrupt_while_the_order_is_sent_still_pays_once(
-    side: Literal["request", "answer"], kernel: Kernel, gate: Gate, slow_town: Town
+    side: Literal["request", "answer"], kernel: Kernel, gate: HoldingProxy, slow_town: SandboxHarness
 ) -> None:
     hold = gate.hold("POST /v1/tasks", side)
     code = f"%zooop image -m flash a panda whose {side} is on its way"
@@ -174,7 +178,7 @@ def test_an_interrupt_while_the_order_is_sent_still_pays_once(
 
 
 def test_an_interrupt_in_the_middle_of_a_display_stops_the_waiting_too(
-    kernel: Kernel, slow_town: Town
+    kernel: Kernel, slow_town: SandboxHarness
 ) -> None:
     kernel.ok(
         "def interrupt(message):\n"
@@ -192,7 +196,7 @@ def test_an_interrupt_in_the_middle_of_a_display_stops_the_waiting_too(
 
 
 def test_an_interrupt_while_the_picture_is_shown_says_that_it_is_made(
-    kernel: Kernel, slow_town: Town
+    kernel: Kernel, slow_town: SandboxHarness
 ) -> None:
     kernel.ok(
         "def interrupt(message):\n"
@@ -210,7 +214,7 @@ def test_an_interrupt_while_the_picture_is_shown_says_that_it_is_made(
     ]
 
 
-def test_an_interrupt_at_the_question_submits_nothing(kernel: Kernel, slow_town: Town) -> None:
+def test_an_interrupt_at_the_question_submits_nothing(kernel: Kernel, slow_town: SandboxHarness) -> None:
     cell = kernel.send("%zooop image -m flash --ask a panda in question", answers=True)
     kernel.wait(lambda: bool(cell.questions))
     stopped(kernel, cell)
@@ -218,7 +222,7 @@ def test_an_interrupt_at_the_question_submits_nothing(kernel: Kernel, slow_town:
     assert slow_town.tasks == []
 
 
-def test_a_no_leaves_the_abandoned_order_to_the_next_run(kernel: Kernel, slow_town: Town) -> None:
+def test_a_no_leaves_the_abandoned_order_to_the_next_run(kernel: Kernel, slow_town: SandboxHarness) -> None:
     refused = {"status": 400, "code": "invalid_params", "message": "Not now."}
     slow_town.faults({"method": "POST", "path": "/v1/tasks", "after": 1, "times": 2, "do": refused})
     code = "%zooop image -m flash -n 3 --ask a panda with a question"

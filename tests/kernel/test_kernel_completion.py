@@ -244,6 +244,10 @@ print(json.dumps([found, sorted(loaded - before), sorted(set(sys.modules) - befo
     found, loaded, after = json.loads(done.stdout.splitlines()[-1])
     assert "image" in found
     assert "--model" in found
-    assert not {"zooop_nb.notebook.completion", "zooop_nb.notebook.completer", "msgspec"} & set(loaded)
-    assert "zooop_nb.notebook.completer" in after
+    assert not {
+        "zooop_nb.notebook.completion.rules",
+        "zooop_nb.notebook.completion.matcher",
+        "msgspec",
+    } & set(loaded)
+    assert "zooop_nb.notebook.completion.matcher" in after
     assert not {"httpx", "pandas", "anyio", "ipywidgets", "pydantic"} & set(after)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.driver import Kernel
-from tests.kernel.town import Town
+from tests.kernel.town import SandboxHarness
 
 HEAVY = {
     "pandas",
@@ -72,7 +72,7 @@ def test_unloading_takes_everything_out_and_ends_the_sandbox(bare: Kernel) -> No
 
 
 def test_it_can_be_loaded_again_and_picks_up_what_was_under_way(
-    slow_town: Town, start_kernel: Callable[..., Kernel]
+    slow_town: SandboxHarness, start_kernel: Callable[..., Kernel]
 ) -> None:
     kernel = start_kernel(slow_town.url)
     kernel.ok("task = %zooop image -m flash --background a panda that outlives the extension")

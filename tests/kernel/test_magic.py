@@ -7,23 +7,23 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.driver import Kernel
-from tests.kernel.town import TOKEN, Town
+from tests.kernel.town import TOKEN, SandboxHarness
 
 
 @pytest.fixture(scope="module")
-def shared(quick_town: Town, start_kernel: Callable[..., Kernel]) -> Kernel:
+def shared(quick_town: SandboxHarness, start_kernel: Callable[..., Kernel]) -> Kernel:
     return start_kernel(quick_town.url)
 
 
 @pytest.fixture
-def kernel(shared: Kernel, quick_town: Town) -> Kernel:
+def kernel(shared: Kernel, quick_town: SandboxHarness) -> Kernel:
     """The kernel, with books that are empty."""
     quick_town.reset()
     return shared
 
 
 def test_what_a_result_says_it_cost_is_what_the_books_and_the_ledger_say(
-    kernel: Kernel, quick_town: Town
+    kernel: Kernel, quick_town: SandboxHarness
 ) -> None:
     kernel.ok("r = %zooop image a red panda")
     (task,) = quick_town.tasks
@@ -45,7 +45,9 @@ def test_the_last_line_is_shown_as_the_cells_result(kernel: Kernel) -> None:
     assert cell.shown == []
 
 
-def test_nothing_that_is_shown_names_the_sandbox_or_the_token(kernel: Kernel, quick_town: Town) -> None:
+def test_nothing_that_is_shown_names_the_sandbox_or_the_token(
+    kernel: Kernel, quick_town: SandboxHarness
+) -> None:
     port = quick_town.url.rpartition(":")[2]
     codes = (
         "r = %zooop image -m flash a red panda\nr",
@@ -115,7 +117,9 @@ def test_each_picture_of_a_loop_is_shown_once(kernel: Kernel) -> None:
         "for n in range(1):\n    r = %zooop image -m flash a red panda",
     ],
 )
-def test_an_assignment_or_a_semicolon_shows_no_picture(code: str, kernel: Kernel, quick_town: Town) -> None:
+def test_an_assignment_or_a_semicolon_shows_no_picture(
+    code: str, kernel: Kernel, quick_town: SandboxHarness
+) -> None:
     cell = kernel.ok(code)
     assert cell.shown == []
     assert "text/html" not in cell.result
@@ -128,7 +132,9 @@ def test_the_line_before_the_submit_names_model_credits_and_time(kernel: Kernel)
     assert re.fullmatch(r"→ 2 × Flux 2 Flash · .*2 credits · ETA unknown\n", cell.text)
 
 
-def test_a_value_keeps_its_type_and_a_local_of_a_function_is_found(kernel: Kernel, quick_town: Town) -> None:
+def test_a_value_keeps_its_type_and_a_local_of_a_function_is_found(
+    kernel: Kernel, quick_town: SandboxHarness
+) -> None:
     kernel.ok(
         "def draw(guidance, what):\n"
         "    r = %zooop image -m flash a {what} guidance_scale={guidance}\n"
@@ -138,14 +144,14 @@ def test_a_value_keeps_its_type_and_a_local_of_a_function_is_found(kernel: Kerne
     assert quick_town.tasks[0]["params"] == {"prompt": "a panda", "guidance_scale": 3.5}
 
 
-def test_help_is_for_the_question_mark_alone(kernel: Kernel, quick_town: Town) -> None:
+def test_help_is_for_the_question_mark_alone(kernel: Kernel, quick_town: SandboxHarness) -> None:
     assert "%zooop image WORDS" in kernel.ok("%zooop image?").text
     pages = kernel.run("%zooop?").reply["content"]["payload"]
     assert "%zooop VERB" in pages[0]["data"]["text/plain"]
     assert quick_town.tasks == []
 
 
-def test_ask_asks_where_the_front_end_takes_input(kernel: Kernel, quick_town: Town) -> None:
+def test_ask_asks_where_the_front_end_takes_input(kernel: Kernel, quick_town: SandboxHarness) -> None:
     said_yes = kernel.run("%zooop image -m flash --ask a red panda", answer="y")
     assert said_yes.status == "ok"
     assert said_yes.questions == ["Spend 1 credit on this task? [y/N] "]
@@ -154,14 +160,14 @@ def test_ask_asks_where_the_front_end_takes_input(kernel: Kernel, quick_town: To
     assert len(quick_town.tasks) == 1
 
 
-def test_where_nobody_can_answer_the_error_names_yes(kernel: Kernel, quick_town: Town) -> None:
+def test_where_nobody_can_answer_the_error_names_yes(kernel: Kernel, quick_town: SandboxHarness) -> None:
     error = kernel.run("%zooop image -m flash --ask a red panda").error
     assert error["ename"] == "ConfirmationNeeded"
     assert "--yes" in "\n".join(error["traceback"])
     assert quick_town.tasks == []
 
 
-def test_yes_answers_beforehand(kernel: Kernel, quick_town: Town) -> None:
+def test_yes_answers_beforehand(kernel: Kernel, quick_town: SandboxHarness) -> None:
     kernel.ok("%zooop config confirm=always")
     try:
         assert kernel.run("%zooop image -m flash a red panda").error["ename"] == "ConfirmationNeeded"
@@ -171,7 +177,9 @@ def test_yes_answers_beforehand(kernel: Kernel, quick_town: Town) -> None:
     assert len(quick_town.tasks) == 1
 
 
-def test_variants_ask_nothing_until_they_cost_a_hundred_credits(kernel: Kernel, quick_town: Town) -> None:
+def test_variants_ask_nothing_until_they_cost_a_hundred_credits(
+    kernel: Kernel, quick_town: SandboxHarness
+) -> None:
     kernel.ok("%zooop image -m flash -n 3 a red panda;")
     assert len(quick_town.tasks) == 3
     error = kernel.run("%zooop image quality=high resolution=4k aspect_ratio=16:9 -n 12 a red panda").error
@@ -179,14 +187,14 @@ def test_variants_ask_nothing_until_they_cost_a_hundred_credits(kernel: Kernel, 
     assert len(quick_town.tasks) == 3
 
 
-def test_a_budget_of_the_line_stops_it_before_the_submit(kernel: Kernel, quick_town: Town) -> None:
+def test_a_budget_of_the_line_stops_it_before_the_submit(kernel: Kernel, quick_town: SandboxHarness) -> None:
     error = kernel.run("%zooop image --budget 1 a red panda").error
     assert error["ename"] == "OverBudget"
     assert error["traceback"][0] == "This costs 4 credits; the budget of this call is 1."
     assert quick_town.tasks == []
 
 
-def test_a_budget_of_the_session_counts_what_was_spent(kernel: Kernel, quick_town: Town) -> None:
+def test_a_budget_of_the_session_counts_what_was_spent(kernel: Kernel, quick_town: SandboxHarness) -> None:
     kernel.ok("%zooop config budget=2")
     try:
         kernel.ok("%zooop image -m flash -n 2 a red panda;")
@@ -201,7 +209,7 @@ def test_where_nothing_is_unfinished_resume_says_so_and_shows_nothing(kernel: Ke
     assert (cell.text, cell.result) == ("Nothing is unfinished.\n", {})
 
 
-def test_a_line_works_in_a_thread(kernel: Kernel, quick_town: Town) -> None:
+def test_a_line_works_in_a_thread(kernel: Kernel, quick_town: SandboxHarness) -> None:
     kernel.ok(
         "from concurrent.futures import ThreadPoolExecutor\n"
         "def make(words):\n"
@@ -216,7 +224,7 @@ def test_a_line_works_in_a_thread(kernel: Kernel, quick_town: Town) -> None:
     assert len(quick_town.tasks) == 2
 
 
-def test_a_forked_child_has_a_studio_of_its_own(kernel: Kernel, quick_town: Town) -> None:
+def test_a_forked_child_has_a_studio_of_its_own(kernel: Kernel, quick_town: SandboxHarness) -> None:
     kernel.ok("%zooop image -m flash a panda of the parent;")
     kernel.ok(
         "import multiprocessing, warnings\n"
@@ -233,7 +241,7 @@ def test_a_forked_child_has_a_studio_of_its_own(kernel: Kernel, quick_town: Town
     assert len(quick_town.tasks) == 4
 
 
-def test_again_and_show_find_what_was_made(kernel: Kernel, quick_town: Town) -> None:
+def test_again_and_show_find_what_was_made(kernel: Kernel, quick_town: SandboxHarness) -> None:
     kernel.ok("r = %zooop image -m flash a red panda guidance_scale=3")
     again = kernel.ok("a = %zooop again guidance_scale=4\na")
     assert "data:image/" in again.result["text/html"]
@@ -243,7 +251,7 @@ def test_again_and_show_find_what_was_made(kernel: Kernel, quick_town: Town) -> 
     assert len(quick_town.tasks) == 2
 
 
-def test_the_home_is_where_all_is_kept(kernel: Kernel, quick_town: Town, tmp_path: Path) -> None:
+def test_the_home_is_where_all_is_kept(kernel: Kernel, quick_town: SandboxHarness, tmp_path: Path) -> None:
     kernel.ok("r = %zooop image -m flash a red panda")
     home = kernel.value("__import__('os').environ['ZOOOP_NB_HOME']")
     assert kernel.value("str(r.outputs[0].path)").startswith(home)

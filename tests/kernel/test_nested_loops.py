@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.driver import Kernel
-from tests.kernel.town import Town
+from tests.kernel.town import SandboxHarness
 
 SCRIPT = """
 import asyncio
@@ -18,7 +18,7 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def kernel(quick_town: Town, start_kernel: Callable[..., Kernel], ipykernel: Path | None) -> Kernel:
+def kernel(quick_town: SandboxHarness, start_kernel: Callable[..., Kernel], ipykernel: Path | None) -> Kernel:
     return start_kernel(quick_town.url, ipykernel)
 
 

@@ -8,18 +8,18 @@ import pytest
 from PIL import Image
 
 from tests.kernel.driver import Kernel
-from tests.kernel.town import TOKEN, Town
+from tests.kernel.town import TOKEN, SandboxHarness
 
 pytestmark = pytest.mark.xdist_group("kernel_magic")
 
 
 @pytest.fixture(scope="module")
-def shared(quick_town: Town, start_kernel: Callable[..., Kernel]) -> Kernel:
+def shared(quick_town: SandboxHarness, start_kernel: Callable[..., Kernel]) -> Kernel:
     return start_kernel(quick_town.url)
 
 
 @pytest.fixture
-def kernel(shared: Kernel, quick_town: Town) -> Kernel:
+def kernel(shared: Kernel, quick_town: SandboxHarness) -> Kernel:
     """The kernel, with books that are empty."""
     quick_town.reset()
     return shared
@@ -34,12 +34,12 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-def charges(town: Town) -> list[tuple[str, int]]:
+def charges(town: SandboxHarness) -> list[tuple[str, int]]:
     return [(each["kind"], each["credits"]) for each in town.books()["charges"]]
 
 
 def test_a_picture_in_words_is_shown_as_text_and_stands_in_a_prompt(
-    kernel: Kernel, quick_town: Town, picture: Path
+    kernel: Kernel, quick_town: SandboxHarness, picture: Path
 ) -> None:
     cell = kernel.ok(f'%zooop describe "{picture}"')
     assert "→ describe · 1 credit" in cell.text
@@ -62,7 +62,7 @@ def test_a_picture_in_words_is_shown_as_text_and_stands_in_a_prompt(
     assert palette in shown.result["text/plain"]
 
 
-def test_a_result_is_described_by_its_name(kernel: Kernel, quick_town: Town) -> None:
+def test_a_result_is_described_by_its_name(kernel: Kernel, quick_town: SandboxHarness) -> None:
     kernel.ok("hero = %zooop image -m flash a lighthouse")
     kernel.ok("words = %zooop describe {hero}")
     assert quick_town.books()["uploads"] == []
@@ -70,7 +70,7 @@ def test_a_result_is_described_by_its_name(kernel: Kernel, quick_town: Town) -> 
 
 
 def test_a_path_with_spaces_wants_quotes_and_no_picture_costs_nothing(
-    kernel: Kernel, quick_town: Town, picture: Path
+    kernel: Kernel, quick_town: SandboxHarness, picture: Path
 ) -> None:
     for line, said in (
         (f"describe {picture}", "quote a path with spaces"),
@@ -88,7 +88,7 @@ def test_a_path_with_spaces_wants_quotes_and_no_picture_costs_nothing(
 
 
 def test_a_lost_answer_says_so_and_resume_sends_nothing(
-    kernel: Kernel, quick_town: Town, picture: Path
+    kernel: Kernel, quick_town: SandboxHarness, picture: Path
 ) -> None:
     kernel.ok(f'up = %zooop upload "{picture}"')
     quick_town.faults({"path": "/v1/describe-image", "do": "drop_after", "times": 5})
@@ -104,7 +104,7 @@ def test_a_lost_answer_says_so_and_resume_sends_nothing(
 
 
 def test_an_upload_is_a_value_whose_address_is_not_shown_on_the_sandbox(
-    kernel: Kernel, quick_town: Town, picture: Path
+    kernel: Kernel, quick_town: SandboxHarness, picture: Path
 ) -> None:
     cell = kernel.ok(f'%zooop upload "{picture}"')
     assert "image/png" in cell.result["text/plain"]
@@ -121,7 +121,7 @@ def test_an_upload_is_a_value_whose_address_is_not_shown_on_the_sandbox(
     assert len(quick_town.books()["uploads"]) == 2
 
 
-def test_a_template_is_run_by_its_pages_address(kernel: Kernel, quick_town: Town) -> None:
+def test_a_template_is_run_by_its_pages_address(kernel: Kernel, quick_town: SandboxHarness) -> None:
     page = "https://zooop.ai/templates/image/superhero-movie-poster?utm_source=mail&x=1"
     cell = kernel.ok(f"poster = %zooop template {page} hero_name=PANDA")
     assert "5 credits" in cell.text
@@ -136,7 +136,9 @@ def test_a_template_is_run_by_its_pages_address(kernel: Kernel, quick_town: Town
     assert "superhero-movie-poster" in "\n".join(wrong.error["traceback"])
 
 
-def test_the_diagnosis_is_a_list_of_lines_without_token_or_address(kernel: Kernel, quick_town: Town) -> None:
+def test_the_diagnosis_is_a_list_of_lines_without_token_or_address(
+    kernel: Kernel, quick_town: SandboxHarness
+) -> None:
     cell = kernel.ok("%zooop doctor")
     lines = cell.result["text/plain"].splitlines()
     assert lines[0] == "All well."

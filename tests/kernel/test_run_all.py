@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.driver import Cell, Kernel
-from tests.kernel.town import Town
+from tests.kernel.town import SandboxHarness
 
 NOTEBOOK = (
     "hero = %zooop image -m flash a red panda's portrait",
@@ -24,7 +24,7 @@ NOTEBOOK = (
 
 
 @pytest.fixture(scope="module")
-def kernel(quick_town: Town, start_kernel: Callable[..., Kernel], ipykernel: Path | None) -> Kernel:
+def kernel(quick_town: SandboxHarness, start_kernel: Callable[..., Kernel], ipykernel: Path | None) -> Kernel:
     quick_town.reset()
     return start_kernel(quick_town.url, ipykernel)
 
@@ -47,7 +47,7 @@ def test_ten_cells_sent_in_one_go_run_to_their_end(cells: list[Cell]) -> None:
     assert [(cell.status, cell.of("error")) for cell in cells] == [("ok", [])] * 10
 
 
-def test_the_prompts_arrive_as_they_were_typed(cells: list[Cell], quick_town: Town) -> None:
+def test_the_prompts_arrive_as_they_were_typed(cells: list[Cell], quick_town: SandboxHarness) -> None:
     said = [task["params"].get("prompt") or task["params"].get("text") for task in quick_town.tasks]
     assert said == [
         "a red panda's portrait",
@@ -64,12 +64,14 @@ def test_the_prompts_arrive_as_they_were_typed(cells: list[Cell], quick_town: To
     ]
 
 
-def test_the_sum_that_the_last_cell_shows_is_the_books(cells: list[Cell], quick_town: Town) -> None:
+def test_the_sum_that_the_last_cell_shows_is_the_books(cells: list[Cell], quick_town: SandboxHarness) -> None:
     assert cells[7].result["text/plain"] == "2"
     assert int(cells[9].result["text/plain"]) == quick_town.paid > 0
 
 
-def test_the_hero_is_handed_over_as_what_the_server_made(cells: list[Cell], quick_town: Town) -> None:
+def test_the_hero_is_handed_over_as_what_the_server_made(
+    cells: list[Cell], quick_town: SandboxHarness
+) -> None:
     hero, again, cut = (quick_town.tasks[number] for number in (0, 4, 5))
     url = hero["outputs"][0]["url"]
     assert again["params"]["image_urls"] == [url]

@@ -16,14 +16,14 @@ WORLD: dict[str, Any] = {
 }
 
 
-class Town:
+class SandboxHarness:
     """A sandbox. At `speed` 1 nothing ends before the clock is moved on; at 0 everything at once."""
 
     def __init__(self, speed: float) -> None:
         self.process = SandboxProcess.start(world=WORLD, speed=speed, control=True)
         self.url = self.process.url
 
-    def __enter__(self) -> "Town":
+    def __enter__(self) -> "SandboxHarness":
         return self
 
     def __exit__(

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from zooop_nb.contract.categories import Category
 from zooop_nb.contract.shapes import Brand, Model, Param, Recipe, Version
-from zooop_nb.ledger import Entry
-from zooop_nb.notebook.completer import Place, locate
-from zooop_nb.notebook.completion import Completion, complete
+from zooop_nb.ledger import OrderRecord
+from zooop_nb.notebook.completion.matcher import Place, locate
+from zooop_nb.notebook.completion.rules import Completion, complete
 from zooop_nb.notebook.grammar import parse
-from zooop_nb.notebook.verbs import SPECS
-from zooop_nb.studio.choose import match_model
-from zooop_nb.studio.verbs import VERBS
+from zooop_nb.notebook.help import SPECS
+from zooop_nb.orders.models import match_model
+from zooop_nb.verbs import VERBS
 
 PROMPT = Param("prompt", "long_text", required=True)
 RATIO = Param("aspect_ratio", "aspect_ratio", default="1:1", enum_values=["1:1", "16:9", "9:16"])
@@ -76,8 +76,8 @@ TOOLS = (
 TEMPLATES = (Recipe("hero-shot", "Hero", params=[Param("hero_name", "text", default="Max")]),)
 
 
-def entry(order_id: str, **values: str | None) -> Entry:
-    return Entry(
+def entry(order_id: str, **values: str | None) -> OrderRecord:
+    return OrderRecord(
         order_id, "b", "f", values.pop("target", None) or "model", b"{}", "k", "t", "h", "live", **values
     )  # type: ignore[arg-type]
 
@@ -89,8 +89,8 @@ class World:
     models_by: Mapping[str, Sequence[Model]] = field(
         default_factory=lambda: {"image/default": IMAGES, "audio/text-to-speech": SPEECH}
     )
-    sent: Entry | None = None
-    open: Sequence[Entry] = ()
+    sent: OrderRecord | None = None
+    open: Sequence[OrderRecord] = ()
 
     def models(self, category: Category) -> Sequence[Model]:
         return self.models_by.get(str(category), ())
@@ -101,10 +101,10 @@ class World:
     def templates(self) -> Sequence[Recipe]:
         return TEMPLATES
 
-    def last(self) -> Entry | None:
+    def last(self) -> OrderRecord | None:
         return self.sent
 
-    def unfinished(self) -> Sequence[Entry]:
+    def unfinished(self) -> Sequence[OrderRecord]:
         return self.open
 
     def paths(self, begun: str) -> Sequence[str]:

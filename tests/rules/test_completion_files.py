@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from tests.rules.test_completion import World
-from zooop_nb.notebook.completion import complete
+from zooop_nb.notebook.completion.rules import complete
 from zooop_nb.notebook.grammar import parse
-from zooop_nb.notebook.verbs import ORDERS, SPECS, of_verb, overview
+from zooop_nb.notebook.help import ORDERS, SPECS, of_verb, overview
 
 
 class Folder(World):

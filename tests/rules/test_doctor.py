@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from zooop_nb.client.doctor import SITE, Finding, Verdict, site_for, verdict
-from zooop_nb.studio.doctor import SANDBOX_MODULES, nested_loops
+from zooop_nb.client.diagnosis import SITE, Finding, Verdict, site_for, verdict
+from zooop_nb.doctor import SANDBOX_MODULES, nested_loops
 
 SITE_UP, SITE_AWAY = Finding("site", True, ""), Finding("site", False, "")
 API_UP, API_FAILS = Finding("api", True, ""), Finding("api", False, "", failing=True)
@@ -103,7 +103,7 @@ def test_nest_asyncio_is_found_where_it_was_applied_first(first: str, ok: bool, 
         warnings.simplefilter("ignore")
         asyncio.set_event_loop(asyncio.new_event_loop())
         {first}
-        from zooop_nb.studio.doctor import nested_loops
+        from zooop_nb.doctor import nested_loops
         print(nested_loops().ok, "before nest_asyncio2" in nested_loops().detail)
         """
     )

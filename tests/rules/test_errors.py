@@ -8,7 +8,7 @@ import pytest
 
 from zooop_nb import errors
 from zooop_nb.contract.codes import CODES, Code
-from zooop_nb.errors import Do, ZooopError, class_for, remedy
+from zooop_nb.errors import Action, ZooopError, class_for, remedy
 
 
 def every_class(root: type[ZooopError] = ZooopError) -> list[type[ZooopError]]:
@@ -21,8 +21,8 @@ def an_error(kind: type[ZooopError]) -> ZooopError:
     if issubclass(kind, errors.APIError):
         return kind("no", status=402, type="permission_error", code="arrears", extras={"cap": 5})
     if issubclass(kind, errors.PaidTaskError):
-        return kind("no", order_id="o1", task_id="t1", remedies=[remedy(Do.RESUME, order="o1")])
-    return kind("no", value="v", remedies=[remedy(Do.TOP_UP)])
+        return kind("no", order_id="o1", task_id="t1", remedies=[remedy(Action.RESUME, order="o1")])
+    return kind("no", value="v", remedies=[remedy(Action.TOP_UP)])
 
 
 @pytest.mark.parametrize("kind", [each for each in every_class() if each.__module__ == errors.__name__])
@@ -51,14 +51,16 @@ def test_an_error_of_a_worker_process_reaches_the_one_who_waits() -> None:
 
 
 def test_the_text_is_the_message_and_then_what_to_do() -> None:
-    error = errors.OverBudget("This costs 9 credits.", remedies=[remedy(Do.RAISE_BUDGET), remedy(Do.TOP_UP)])
+    error = errors.OverBudget(
+        "This costs 9 credits.", remedies=[remedy(Action.RAISE_BUDGET), remedy(Action.TOP_UP)]
+    )
     assert str(error) == (
         "This costs 9 credits. Raise budget= if you mean to spend it. Add credits at https://zooop.ai/pricing."
     )
 
 
 def test_every_remedy_has_words_and_a_missing_value_would_be_seen() -> None:
-    for do in Do:
+    for do in Action:
         words = str(ZooopError("x", remedies=[errors.Remedy(do, AnyValue())]))
         assert words.startswith("x ")
         assert words.endswith((".", "?"))
@@ -78,7 +80,7 @@ def test_an_unknown_name_says_what_it_may_have_been() -> None:
 def test_an_error_about_a_paid_task_never_says_to_try_again() -> None:
     for kind in (errors.TaskFailed, errors.DownloadFailed, errors.OrderUnknown):
         assert issubclass(kind, errors.PaidTaskError)
-    for do in (Do.RESUME, Do.FOLLOW_AGAIN):
+    for do in (Action.RESUME, Action.FOLLOW_AGAIN):
         text = str(errors.PaidTaskError("x", order_id="o1", remedies=[remedy(do, order="o1")]))
         assert 'studio.resume("o1")' in text
         assert "try again" not in text

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from zooop_nb.notebook.expand import expand_value
 from zooop_nb.notebook.grammar import (
     Command,
     GrammarError,
@@ -21,6 +20,7 @@ from zooop_nb.notebook.grammar import (
     parse,
 )
 from zooop_nb.notebook.tokens import EXPRESSION, OPTIONS, tokens
+from zooop_nb.notebook.variables import expand_value
 
 ORDER = frozenset(OPTIONS) - {"language"}
 VERBS = {
@@ -514,7 +514,7 @@ def test_an_expression_is_one_piece() -> None:
 def test_reading_a_line_imports_nothing_heavy() -> None:
     script = (
         "import sys\n"
-        "import zooop_nb.notebook.grammar, zooop_nb.notebook.expand, zooop_nb.notebook.transform\n"
+        "import zooop_nb.notebook.grammar, zooop_nb.notebook.variables, zooop_nb.notebook.help_guard\n"
         "print(sorted({name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)))\n"
     )
     ran = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)

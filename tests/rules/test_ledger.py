@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zooop_nb.errors import LedgerError, UnknownName
-from zooop_nb.ledger import Entry, Ledger
-from zooop_nb.ledger.entry import now
+from zooop_nb.ledger import Ledger, OrderRecord
+from zooop_nb.ledger.record import now
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened.close()
 
 
-def an_order(**known: Any) -> Entry:
-    plain = Entry(
+def an_order(**known: Any) -> OrderRecord:
+    plain = OrderRecord(
         order_id=str(uuid.uuid4()),
         batch="b1",
         fingerprint="f1",
@@ -52,7 +52,7 @@ def sent(ledger: Ledger, **known: Any) -> str:
     return order
 
 
-def seen(ledger: Ledger, order: str, status: str, credits: float | None, **known: Any) -> Entry:
+def seen(ledger: Ledger, order: str, status: str, credits: float | None, **known: Any) -> OrderRecord:
     said = {"created_at": None, "completed_at": None, "outputs": [], "error": None, **known}
     return ledger.seen(order, status=status, credits=credits, **said)
 

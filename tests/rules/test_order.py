@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from zooop_nb.studio.order import Media, Order, Origin, Target, canonical, fingerprint
+from zooop_nb.orders.order import Media, Order, Origin, Target, canonical, fingerprint
 
 MODEL = Target("model", "m1", "Flux 2 Pro", version="standard")
 VALUES = st.recursive(

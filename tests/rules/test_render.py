@@ -23,10 +23,10 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from zooop_nb.notebook.progress import EVERY_SECONDS, ProgressLine, line_html, line_text
-from zooop_nb.studio import card, preview
-from zooop_nb.studio.preview import Allowance
-from zooop_nb.studio.progress import Progress
-from zooop_nb.studio.render import (
+from zooop_nb.results import html as card
+from zooop_nb.results import preview
+from zooop_nb.results.preview import EmbedBudget
+from zooop_nb.results.render import (
     clean,
     credits_text,
     gallery_bundle,
@@ -36,7 +36,8 @@ from zooop_nb.studio.render import (
     seconds_text,
     summary_line,
 )
-from zooop_nb.studio.result import Bundle, Gallery, Output, Result
+from zooop_nb.results.values import Gallery, MimeBundle, Output, Result
+from zooop_nb.tasks.progress import Progress
 
 SANDBOX = "http://127.0.0.1:8765/media/u1/a.webp"
 PUBLIC = "https://storage.zooop.ai/u1/p1/clip.mp4"
@@ -82,7 +83,7 @@ class Page(HTMLParser):
         return attributes
 
 
-def page(bundle: Bundle) -> Page:
+def page(bundle: MimeBundle) -> Page:
     """The bundle's page, once it is sure that it holds nothing but what may stand in a notebook."""
     assert set(bundle) == {"text/html", "text/plain"}
     json.dumps(bundle).encode()
@@ -172,7 +173,7 @@ def long_clip(clip: Output) -> Output:
 
 
 def test_a_picture_is_embedded_as_a_jpeg_within_its_bounds(opaque: Output) -> None:
-    shown = page(result_bundle(result(opaque), allowance=Allowance())).one("img")
+    shown = page(result_bundle(result(opaque), allowance=EmbedBudget())).one("img")
     assert shown["alt"] == "a red panda"
     assert str(shown["src"]).startswith("data:image/jpeg;base64,")
     data = embedded(shown["src"])
@@ -184,7 +185,7 @@ def test_a_picture_is_embedded_as_a_jpeg_within_its_bounds(opaque: Output) -> No
 
 
 def test_alpha_is_kept_and_stands_on_a_checkerboard(cutout: Output) -> None:
-    shown = page(result_bundle(result(cutout), allowance=Allowance())).one("img")
+    shown = page(result_bundle(result(cutout), allowance=EmbedBudget())).one("img")
     data = embedded(shown["src"])
     assert len(data) <= preview.PICTURE_BYTES
     assert "conic-gradient" in str(shown["style"])
@@ -196,7 +197,7 @@ def test_alpha_is_kept_and_stands_on_a_checkerboard(cutout: Output) -> None:
 def test_an_alpha_channel_that_hides_nothing_is_not_kept(tmp_path: Path) -> None:
     file = tmp_path / "full.png"
     Image.new("RGBA", (40, 30), (10, 20, 30, 255)).save(file)
-    shown = page(output_bundle(Output(url=SANDBOX, path=file), allowance=Allowance())).one("img")
+    shown = page(output_bundle(Output(url=SANDBOX, path=file), allowance=EmbedBudget())).one("img")
     assert str(shown["src"]).startswith("data:image/jpeg;")
     assert shown["width"] == "40"
 
@@ -206,27 +207,27 @@ def test_pictures_of_any_kind_of_pixel_are_shown(tmp_path: Path, mode: str) -> N
     file = tmp_path / ("p.tiff" if mode in {"CMYK", "YCbCr", "F"} else "p.png")
     Image.new("L", (30, 20), 90).convert(mode).save(file)
     output = Output(url=SANDBOX, path=file, content_type="image/any")
-    assert len(page(output_bundle(output, allowance=Allowance())).all("img")) == 1
+    assert len(page(output_bundle(output, allowance=EmbedBudget())).all("img")) == 1
 
 
 def test_model_version_credits_and_seconds_stand_beneath_with_the_mark_of_the_sandbox(opaque: Output) -> None:
-    bundle = result_bundle(result(opaque), allowance=Allowance())
+    bundle = result_bundle(result(opaque), allowance=EmbedBudget())
     assert "GPT Image 2.0 · standard · 4 credits · 12.3 s sandbox" in page(bundle).text
     assert bundle["text/plain"] == f"GPT Image 2.0 · standard · 4 credits · 12.3 s · sandbox\n{opaque.path}"
 
 
 @pytest.mark.parametrize(("mode", "marked"), [("live", False), ("sandbox", True), ("replay", True)])
 def test_only_what_is_not_live_is_marked(opaque: Output, mode: str, marked: bool) -> None:
-    bundle = result_bundle(result(opaque, mode=mode), allowance=Allowance())
+    bundle = result_bundle(result(opaque, mode=mode), allowance=EmbedBudget())
     assert (mode in page(bundle).text) is marked
     assert (mode in bundle["text/plain"].splitlines()[0]) is marked
 
 
 def test_several_outputs_and_several_results_show_as_a_grid(opaque: Output, cutout: Output) -> None:
-    both = page(result_bundle(result(opaque, cutout), allowance=Allowance()))
+    both = page(result_bundle(result(opaque, cutout), allowance=EmbedBudget()))
     assert len(both.all("img")) == 2
     first, second = result(opaque), result(cutout, params={"prompt": "a red panda", "quality": "high"})
-    bundle = gallery_bundle(Gallery((first, second)), allowance=Allowance())
+    bundle = gallery_bundle(Gallery((first, second)), allowance=EmbedBudget())
     grid = page(bundle)
     for shown in (both, grid):
         assert any("display:grid" in str(each.get("style")) for each in shown.all("div"))
@@ -244,7 +245,7 @@ def test_several_outputs_and_several_results_show_as_a_grid(opaque: Output, cuto
 def test_a_gallery_says_what_failed_and_what_the_server_did_not_price(opaque: Output) -> None:
     failed = result(status="failed", error="no luck", credits=0)
     gallery = Gallery((result(opaque), failed, result(opaque, credits=None)))
-    text = page(gallery_bundle(gallery, allowance=Allowance())).text
+    text = page(gallery_bundle(gallery, allowance=EmbedBudget())).text
     assert "3 results · 4 credits · 1 without a figure · 1 did not succeed" in text
 
 
@@ -289,7 +290,7 @@ def test_a_sound_is_embedded_whole(tmp_path: Path) -> None:
     file = tmp_path / "speech.mp3"
     file.write_bytes(b"ID3" + bytes(5000))
     output = Output(url=SANDBOX, path=file, content_type="audio/mpeg; rate=1")
-    shown = page(result_bundle(result(output, prompt="Good morning"), allowance=Allowance())).one("audio")
+    shown = page(result_bundle(result(output, prompt="Good morning"), allowance=EmbedBudget())).one("audio")
     assert embedded(shown["src"]) == file.read_bytes()
     assert str(shown["src"]).startswith("data:audio/mpeg;base64,")
     assert shown["aria-label"] == "Good morning"
@@ -299,24 +300,24 @@ def test_a_drawing_is_embedded_as_a_picture_and_never_as_markup(tmp_path: Path) 
     file = tmp_path / "logo.svg"
     file.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
     output = Output(url=SANDBOX, path=file, content_type="image/svg+xml")
-    shown = page(result_bundle(result(output), allowance=Allowance()))
+    shown = page(result_bundle(result(output), allowance=EmbedBudget()))
     assert ElementTree.fromstring(embedded(shown.one("img")["src"])).tag.endswith("svg")
     assert "svg" not in {tag for tag, _ in shown.elements}
 
 
 def test_a_small_clip_is_embedded_whole(clip: Output) -> None:
     assert clip.path is not None
-    shown = page(result_bundle(result(clip), allowance=Allowance())).one("video")
+    shown = page(result_bundle(result(clip), allowance=EmbedBudget())).one("video")
     assert embedded(shown["src"]) == clip.path.read_bytes()
 
 
 def test_a_large_clip_plays_from_its_public_url_only_when_live(long_clip: Output) -> None:
-    live = page(result_bundle(result(long_clip, mode="live"), allowance=Allowance())).one("video")
+    live = page(result_bundle(result(long_clip, mode="live"), allowance=EmbedBudget())).one("video")
     assert live["src"] == PUBLIC
     with Image.open(io.BytesIO(embedded(live["poster"]))) as cover:
         assert cover.size == (320, 180)
     for mode in ("sandbox", "replay"):
-        shown = page(result_bundle(result(long_clip, mode=mode), allowance=Allowance()))
+        shown = page(result_bundle(result(long_clip, mode=mode), allowance=EmbedBudget()))
         assert shown.all("video") == []
         assert len(shown.all("img")) == 1
         assert str(long_clip.path) in shown.text
@@ -327,7 +328,7 @@ def test_past_the_allowance_pictures_are_thumbnails_and_media_is_named(
 ) -> None:
     sound = tmp_path / "long.mp3"
     sound.write_bytes(bytes(90_000))
-    allowance = Allowance(20_000)
+    allowance = EmbedBudget(20_000)
     picture = page(result_bundle(result(opaque), allowance=allowance)).one("img")
     data = embedded(picture["src"])
     assert len(data) <= preview.THUMBNAIL_BYTES
@@ -336,13 +337,13 @@ def test_past_the_allowance_pictures_are_thumbnails_and_media_is_named(
     heard = page(result_bundle(result(speech), allowance=allowance))
     assert heard.all("audio") == []
     assert str(sound) in heard.text
-    seen = page(result_bundle(result(clip), allowance=Allowance(0)))
+    seen = page(result_bundle(result(clip), allowance=EmbedBudget(0)))
     assert seen.all("video") == []
     assert len(seen.all("img")) == 1
 
 
 def test_an_allowance_never_gives_more_than_it_has_to_any_number_of_threads() -> None:
-    allowance = Allowance(1000)
+    allowance = EmbedBudget(1000)
     given_out: list[bool] = []
 
     def take() -> None:
@@ -387,7 +388,7 @@ def damaged() -> Iterator[tuple[str, bytes]]:
 def test_a_damaged_picture_is_shown_in_words(tmp_path: Path, suffix: str, data: bytes) -> None:
     file = tmp_path / f"broken.{suffix}"
     file.write_bytes(data)
-    shown = page(result_bundle(result(Output(url=SANDBOX, path=file)), allowance=Allowance()))
+    shown = page(result_bundle(result(Output(url=SANDBOX, path=file)), allowance=EmbedBudget()))
     assert shown.all("img") or "broken." in shown.text
     assert "4 credits" in shown.text
 
@@ -395,14 +396,14 @@ def test_a_damaged_picture_is_shown_in_words(tmp_path: Path, suffix: str, data: 
 @pytest.mark.parametrize("content_type", ["video/mp4", "audio/mpeg", "image/svg+xml", "image/png", "", "x/y"])
 def test_a_folder_in_the_place_of_a_file_is_shown_in_words(tmp_path: Path, content_type: str) -> None:
     output = Output(url=SANDBOX, path=tmp_path, content_type=content_type)
-    assert tmp_path.name in page(result_bundle(result(output), allowance=Allowance())).text
+    assert tmp_path.name in page(result_bundle(result(output), allowance=EmbedBudget())).text
 
 
 def test_a_damaged_large_clip_is_shown_in_words(tmp_path: Path) -> None:
     file = tmp_path / "broken.mp4"
     file.write_bytes(bytes(preview.MEDIA_BYTES + 1))
     output = Output(url=PUBLIC, path=file, content_type="video/mp4")
-    text = page(result_bundle(result(output, mode="live"), allowance=Allowance())).text
+    text = page(result_bundle(result(output, mode="live"), allowance=EmbedBudget())).text
     assert "broken.mp4 cannot be shown" in text
 
 
@@ -410,7 +411,7 @@ def test_a_hostile_content_type_is_never_an_address(tmp_path: Path) -> None:
     file = tmp_path / "x.bin"
     file.write_bytes(b"<script>alert(1)</script>")
     output = Output(url=SANDBOX, path=file, content_type='audio/x" autoplay onplay="alert(1)')
-    shown = page(output_bundle(output, allowance=Allowance()))
+    shown = page(output_bundle(output, allowance=EmbedBudget()))
     assert {tag for tag, _ in shown.elements} <= {"div", "figure", "figcaption"}
 
 
@@ -418,7 +419,7 @@ def test_a_hostile_content_type_is_never_an_address(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", ["succeeded", "failed"])
 def test_hostile_text_stays_text(opaque: Output, field: str, status: str) -> None:
     changes: dict[str, object] = {"status": status, "mode": "live", field: HOSTILE}
-    bundle = result_bundle(result(opaque, Output(url=SANDBOX), **changes), allowance=Allowance())
+    bundle = result_bundle(result(opaque, Output(url=SANDBOX), **changes), allowance=EmbedBudget())
     page(bundle)
     assert "\x1b" not in bundle["text/plain"]
 
@@ -550,15 +551,15 @@ class Shown:
     """A display that remembers what it was asked to show."""
 
     def __init__(self) -> None:
-        self.now: Bundle | None = None
+        self.now: MimeBundle | None = None
         self.updates = 0
         self.closed = False
 
-    def show(self, bundle: Bundle) -> None:
+    def show(self, bundle: MimeBundle) -> None:
         self.now = bundle
         self.updates += 1
 
-    def close(self, bundle: Bundle) -> None:
+    def close(self, bundle: MimeBundle) -> None:
         self.now = bundle
         self.closed = True
 
@@ -624,7 +625,7 @@ def test_a_line_clears_itself_or_gives_way_to_the_summary() -> None:
 def test_in_a_kernel_the_line_is_one_plain_display_that_ends_as_the_summary() -> None:
     source = (
         "from zooop_nb.notebook.progress import ProgressLine\n"
-        "from zooop_nb.studio.progress import Progress\n"
+        "from zooop_nb.tasks.progress import Progress\n"
         "line = ProgressLine()\n"
         "line.update([Progress('queued', 0, 18, 'Kling V3')])\n"
         "line.update([Progress('running', 1, 18, 'Kling V3')])\n"
@@ -641,7 +642,7 @@ def test_in_a_kernel_the_line_is_one_plain_display_that_ends_as_the_summary() ->
 SCRIPT = """
 import sys
 from zooop_nb.notebook.progress import ProgressLine
-from zooop_nb.studio.progress import Progress
+from zooop_nb.tasks.progress import Progress
 
 line = ProgressLine()
 line.update([Progress("running", 7, 18, "Kling V3")])

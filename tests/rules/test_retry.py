@@ -10,7 +10,8 @@ import pytest
 import stamina
 import stamina.instrumentation
 
-from zooop_nb.client import answers, retry
+from zooop_nb.client import responses as answers
+from zooop_nb.client import retry
 from zooop_nb.contract.codes import CODES, Code
 from zooop_nb.errors import APIError, RateLimited, Unreachable, ZooopError
 

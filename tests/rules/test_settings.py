@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zooop_nb import settings
-from zooop_nb.errors import BadValue, Do, MissingKey, UnknownName
+from zooop_nb.errors import Action, BadValue, MissingKey, UnknownName
 from zooop_nb.settings import SETTINGS, Price, Settings, Token, is_loopback, load
 
 SECRET = "zpk_test_" + "S3cr3t" * 5
@@ -166,7 +166,11 @@ def test_the_calls_token_wins_over_the_environments() -> None:
 def test_without_a_key_it_says_how_to_get_one_how_to_set_it_and_how_to_try() -> None:
     with pytest.raises(MissingKey) as caught:
         loaded().require_token()
-    assert [each.do for each in caught.value.remedies] == [Do.CREATE_TOKEN, Do.SET_KEY, Do.TRY_SANDBOX]
+    assert [each.do for each in caught.value.remedies] == [
+        Action.CREATE_TOKEN,
+        Action.SET_KEY,
+        Action.TRY_SANDBOX,
+    ]
 
 
 def test_a_live_token_does_not_travel_in_the_clear() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 from tests.rules.test_ledger import an_order, seen, sent
 from zooop_nb.contract.shapes import Brand, Model, Param, Recipe, TypicalPrice, Version
 from zooop_nb.ledger import Ledger
-from zooop_nb.studio.tables import models_frame, recipes_frame, tasks_frame
+from zooop_nb.results.tables import models_frame, recipes_frame, tasks_frame
 
 
 def version(id: str, credits: float | None, unit: str = "image") -> Version:

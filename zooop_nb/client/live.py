@@ -14,7 +14,9 @@ import httpx
 import msgspec
 
 from zooop_nb._version import __version__
-from zooop_nb.client import answers, media, retry
+from zooop_nb.client import files as media
+from zooop_nb.client import responses as answers
+from zooop_nb.client import retry
 from zooop_nb.contract.backend import Fetched, Mode
 from zooop_nb.contract.shapes import (
     Description,
@@ -29,7 +31,7 @@ from zooop_nb.contract.shapes import (
     ToolList,
     Uploaded,
 )
-from zooop_nb.errors import Do, NonsenseAnswer, Remedy, Unreachable, ZooopError, remedy
+from zooop_nb.errors import Action, InvalidResponse, Remedy, Unreachable, ZooopError, remedy
 from zooop_nb.settings import Settings, is_loopback
 
 T = TypeVar("T")
@@ -205,7 +207,7 @@ class LiveBackend:
             except httpx.HTTPError as error:
                 raise _unreachable(error, f"GET {media.short(url)}") from error
             except httpx.InvalidURL as error:
-                raise NonsenseAnswer(f"“{media.short(url)}” is no URL.") from error
+                raise InvalidResponse(f"“{media.short(url)}” is no URL.") from error
 
         return await retry.call(send)
 
@@ -258,7 +260,7 @@ class LiveBackend:
     ) -> httpx.Response:
         """What the API's own host answers, whatever that is; a redirect is not followed."""
         asked = f"{method} {path.partition('?')[0]} at {self.host}"
-        check = remedy(Do.CHECK_HOST, host=self.host)
+        check = remedy(Action.CHECK_HOST, host=self.host)
         try:
             response = await self._http.request(
                 method, self.host + path, content=content, headers=headers, timeout=timeout
@@ -266,7 +268,7 @@ class LiveBackend:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _unreachable(error, asked, value=self.host, remedies=[check]) from error
         if response.is_redirect:
-            raise NonsenseAnswer(
+            raise InvalidResponse(
                 f"{asked} was answered with a redirect, which is not followed: "
                 "the API key goes to the API's own host only.",
                 value=self.host,

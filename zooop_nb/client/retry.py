@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 import stamina
 
-from zooop_nb.errors import APIError, DailyCapReached, NonsenseAnswer, Unreachable
+from zooop_nb.errors import APIError, DailyCapReached, InvalidResponse, Unreachable
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ logging.getLogger("stamina").addHandler(logging.NullHandler())
 TRANSIENT: Final = frozenset({429, 502, 503, 504, *range(520, 527)})
 
 
-class Transient(NonsenseAnswer):
+class Transient(InvalidResponse):
     """An answer that is not the API's, with a status that says to try again (a proxy's 502, say)."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:

@@ -4,8 +4,8 @@ The local SQLite file is the truth. It is written before the network is asked, s
 a paid task is found again.
 """
 
-from zooop_nb.ledger.entry import Entry
-from zooop_nb.ledger.sessions import Session
+from zooop_nb.ledger.liveness import Session
+from zooop_nb.ledger.record import OrderRecord
 from zooop_nb.ledger.store import Ledger
 
-__all__ = ["Entry", "Ledger", "Session"]
+__all__ = ["Ledger", "OrderRecord", "Session"]

@@ -15,9 +15,9 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from zooop_nb.errors import Do, LedgerError, UnknownName, remedy
-from zooop_nb.ledger import sessions
-from zooop_nb.ledger.entry import COLUMNS, Entry, Number, now
+from zooop_nb.errors import Action, LedgerError, UnknownName, remedy
+from zooop_nb.ledger import liveness as sessions
+from zooop_nb.ledger.record import COLUMNS, Number, OrderRecord, now
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,7 @@ class Ledger:
 
     # What happens to an order, in the order in which it happens.
 
-    def quote(self, entry: Entry) -> None:
+    def quote(self, entry: OrderRecord) -> None:
         """A new order and its quote, not to be submitted yet."""
         with self._change() as db:
             _insert(db, entry)
@@ -67,12 +67,12 @@ class Ledger:
             for order_id in order_ids:
                 _set(db, order_id, state="intended", sent_at=now(), follower=self.session.id, **known)
 
-    def intend_description(self, entry: Entry) -> None:
+    def intend_description(self, entry: OrderRecord) -> None:
         """A picture is about to be described: from here on its credit may have been spent."""
         with self._change() as db:
             _insert(db, replace(entry, state="intended", sent_at=now(), follower=self.session.id))
 
-    def described(self, order_id: str, credits: Number, words: Mapping[str, Any]) -> Entry:
+    def described(self, order_id: str, credits: Number, words: Mapping[str, Any]) -> OrderRecord:
         """The description has come: it is paid, and the order has ended."""
         with self._change() as db:
             ended = {"state": "succeeded", "fetched_at": now(), "follower": None, "error": None}
@@ -103,7 +103,7 @@ class Ledger:
         completed_at: str | None,
         outputs: Sequence[Mapping[str, Any]],
         error: str | None,
-    ) -> Entry:
+    ) -> OrderRecord:
         """What the server says of the task now. A figure that differs from what it named before
         becomes a charge or a refund of the difference, once, whoever else follows the same task."""
         with self._change() as db:
@@ -130,13 +130,13 @@ class Ledger:
             )
             return _get(db, order_id)
 
-    def fetched(self, order_id: str, outputs: Sequence[Mapping[str, Any]]) -> Entry:
+    def fetched(self, order_id: str, outputs: Sequence[Mapping[str, Any]]) -> OrderRecord:
         """The outputs lie on this machine: the order has ended."""
         with self._change() as db:
             _set(db, order_id, outputs=list(outputs), fetched_at=now(), error=None, follower=None)
             return _get(db, order_id)
 
-    def ended(self, order_id: str) -> Entry:
+    def ended(self, order_id: str) -> OrderRecord:
         """Nobody needs to follow the order any more."""
         with self._change() as db:
             _set(db, order_id, follower=None)
@@ -158,7 +158,7 @@ class Ledger:
                 # So that the frame has a row of it: what it cost, the server did not say.
                 self._event(db, "describe", order_id, spent=0, credits=None)
 
-    def claim(self, entry: Entry) -> bool:
+    def claim(self, entry: OrderRecord) -> bool:
         """Follow an abandoned order from now on; false where somebody else was faster."""
         with self._change() as db:
             done = db.execute(
@@ -169,19 +169,19 @@ class Ledger:
 
     # What can be asked.
 
-    def get(self, order_id: str) -> Entry:
+    def get(self, order_id: str) -> OrderRecord:
         """One order. Raises `UnknownName`."""
         with self._read() as db:
             return _get(db, order_id)
 
-    def find(self, text: str) -> Entry:
+    def find(self, text: str) -> OrderRecord:
         """The order that an id names: an order's or a task's, or the beginning of one (4 characters or
         more). Raises `UnknownName`."""
         with self._read() as db:
             for column in ("order_id", "task_id"):
                 rows = db.execute(f"SELECT * FROM orders WHERE {column} = ?", (text,)).fetchall()
                 if rows:
-                    return Entry.from_row(rows[0])
+                    return OrderRecord.from_row(rows[0])
             pattern = text.replace("%", "").replace("_", "") + "%"
             rows = (
                 db.execute(
@@ -193,10 +193,10 @@ class Ledger:
                 else []
             )
         if len(rows) == 1:
-            return Entry.from_row(rows[0])
+            return OrderRecord.from_row(rows[0])
         raise UnknownName("order", text, nearest=[row["order_id"] for row in rows])
 
-    def last(self, *, mode: str | None = None) -> Entry | None:
+    def last(self, *, mode: str | None = None) -> OrderRecord | None:
         """The newest order that was sent."""
         with self._read() as db:
             row = db.execute(
@@ -204,20 +204,20 @@ class Ledger:
                 " AND (:mode IS NULL OR mode = :mode) ORDER BY sent_at DESC, rowid DESC LIMIT 1",
                 {"mode": mode},
             ).fetchone()
-        return None if row is None else Entry.from_row(row)
+        return None if row is None else OrderRecord.from_row(row)
 
-    def unfinished(self) -> list[Entry]:
+    def unfinished(self) -> list[OrderRecord]:
         """All orders that are under way, abandoned or unknown, oldest first."""
         with self._read() as db:
             rows = db.execute(
                 "SELECT * FROM orders WHERE state IN ('intended', 'submitted', 'unknown')"
                 " OR (state = 'succeeded' AND fetched_at IS NULL) ORDER BY created_at, rowid"
             ).fetchall()
-        return [Entry.from_row(row) for row in rows]
+        return [OrderRecord.from_row(row) for row in rows]
 
     def abandoned(
         self, fingerprint: str, cell_hash: str, notebook: str | None, run: str | None
-    ) -> list[Entry]:
+    ) -> list[OrderRecord]:
         """The unfinished orders with this fingerprint that an earlier run of this cell left, and that
         nobody follows, oldest first. `run` is the current run of the cell, whose own orders do not count."""
         with self._read() as db:
@@ -228,9 +228,9 @@ class Ledger:
                 " ORDER BY created_at, rowid",
                 (fingerprint, cell_hash, notebook, run),
             ).fetchall()
-        return [entry for entry in map(Entry.from_row, rows) if not self.is_followed(entry)]
+        return [entry for entry in map(OrderRecord.from_row, rows) if not self.is_followed(entry)]
 
-    def is_followed(self, entry: Entry) -> bool:
+    def is_followed(self, entry: OrderRecord) -> bool:
         """Whether a live process follows the order."""
         return entry.follower is not None and self.session.is_alive(entry.follower)
 
@@ -254,8 +254,8 @@ class Ledger:
         return spent + open_
 
     def frame(self) -> "pd.DataFrame":
-        """The DataFrame: one row an event, oldest first; see `zooop_nb.ledger.frame`."""
-        from zooop_nb.ledger.frame import frame
+        """The DataFrame: one row an event, oldest first; see `zooop_nb.ledger.dataframe`."""
+        from zooop_nb.ledger.dataframe import frame
 
         # A connection of its own: a long ledger is read while orders go on being written.
         try:
@@ -377,17 +377,17 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
-def _insert(db: sqlite3.Connection, entry: Entry) -> None:
+def _insert(db: sqlite3.Connection, entry: OrderRecord) -> None:
     row = entry.row()
     names = ", ".join(row)
     db.execute(f"INSERT INTO orders ({names}) VALUES ({', '.join('?' * len(row))})", [*row.values()])
 
 
-def _get(db: sqlite3.Connection, order_id: str) -> Entry:
+def _get(db: sqlite3.Connection, order_id: str) -> OrderRecord:
     row = db.execute("SELECT * FROM orders WHERE order_id = ?", (order_id,)).fetchone()
     if row is None:
         raise UnknownName("order", order_id)
-    return Entry.from_row(row)
+    return OrderRecord.from_row(row)
 
 
 def _set(db: sqlite3.Connection, order_id: str, **values: Any) -> None:
@@ -421,5 +421,5 @@ def _unusable(path: Path, error: Exception) -> LedgerError:
     return LedgerError(
         f"The ledger {path} cannot be used: {error}.",
         value=str(path),
-        remedies=[remedy(Do.FREE_LEDGER, path=path)],
+        remedies=[remedy(Action.FREE_LEDGER, path=path)],
     )

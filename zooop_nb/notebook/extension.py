@@ -5,10 +5,10 @@ from weakref import WeakKeyDictionary
 
 from IPython.core.completer import CompletionContext, SimpleMatcherResult, context_matcher
 
+from zooop_nb import frontend as face
+from zooop_nb.notebook.help_guard import keep_question_marks
 from zooop_nb.notebook.magics import ZooopMagics
-from zooop_nb.notebook.session import Session
-from zooop_nb.notebook.transform import keep_question_marks
-from zooop_nb.studio import face
+from zooop_nb.notebook.shell_session import Session
 
 MATCHER: Final = "zooop"
 """Our name among IPython's matchers, as `%config IPCompleter.disable_matchers` knows it."""
@@ -35,7 +35,7 @@ def unload(shell: Any) -> None:
     session = _sessions.pop(shell, None)
     if session is None:
         return
-    face.use(session.face_before or face.PlainFace())
+    face.use(session.face_before or face.TerminalFrontend())
     shell.events.unregister("pre_run_cell", session.before_cell)
     shell.configurables.remove(session.config)
     shell.input_transformers_cleanup.remove(keep_question_marks)
@@ -56,7 +56,7 @@ def _matcher(session: Session) -> Any:
     """TAB for this session; what it does is imported at the first one."""
 
     def matcher(context: CompletionContext) -> SimpleMatcherResult:
-        from zooop_nb.notebook.completer import answer
+        from zooop_nb.notebook.completion.matcher import answer
 
         return answer(context, session)
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 
-from zooop_nb.errors import Do, InputError, UnknownName, UnknownVariable, ZooopError, remedy
-from zooop_nb.notebook import verbs
-from zooop_nb.notebook.expand import VariableError, expand_text, expand_value
+from zooop_nb.errors import Action, InputError, UnknownName, UnknownVariable, ZooopError, remedy
+from zooop_nb.notebook import help as verbs
+from zooop_nb.notebook.cell_position import Placement, line_of_caller, placement
 from zooop_nb.notebook.grammar import Command, GrammarError, UnknownWord, parse
-from zooop_nb.notebook.placement import Placement, line_of_caller, placement
-from zooop_nb.notebook.session import Session
+from zooop_nb.notebook.shell_session import Session
+from zooop_nb.notebook.variables import VariableError, expand_text, expand_value
 
 
 @magics_class
@@ -50,7 +50,8 @@ class ZooopMagics(Magics):
         return None if command.silent and self._placed() != "used" else value
 
     def _act(self, command: Command, namespace: Mapping[str, object]) -> Any:
-        from zooop_nb.notebook import making, telling
+        from zooop_nb.notebook import info_commands as telling
+        from zooop_nb.notebook import order_commands as making
 
         if command.verb == "help" or command.options.help:
             return telling.help(command)
@@ -92,14 +93,14 @@ def _mapped(call: Callable[..., Any], *arguments: Any) -> Any:
     except UnknownWord as error:
         raise UnknownName(error.what, error.value, nearest=error.nearest, message=error.message) from None
     except GrammarError as error:
-        near = [remedy(Do.PICK_NEAREST, nearest=" or ".join(error.nearest))] if error.nearest else []
+        near = [remedy(Action.PICK_NEAREST, nearest=" or ".join(error.nearest))] if error.nearest else []
         kind = UnknownVariable if isinstance(error, VariableError) else InputError
         raise kind(error.message, value=error.value, remedies=near) from None
 
 
 def _show_short(error: ZooopError) -> None:
     """Have IPython show the error as a short message without a traceback."""
-    from zooop_nb.notebook.wording import error_text
+    from zooop_nb.notebook.errors_text import error_text
 
     lines = error_text(error)
     error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Final, Protocol
 
-from zooop_nb.studio.bundle import Bundle
-from zooop_nb.studio.card import ACCENT, LINE, card, muted
-from zooop_nb.studio.progress import Progress
-from zooop_nb.studio.render import clean
+from zooop_nb.results.html import ACCENT, LINE, card, muted
+from zooop_nb.results.mimebundle import MimeBundle
+from zooop_nb.results.render import clean
+from zooop_nb.tasks.progress import Progress
 
 EVERY_SECONDS: Final = 0.25
 """The shortest time between two updates that only tell of seconds gone."""
@@ -28,11 +28,11 @@ _LINES: Final = 6
 class Display(Protocol):
     """Where a line is shown, as `text/html` and `text/plain`."""
 
-    def show(self, bundle: Bundle) -> None:
+    def show(self, bundle: MimeBundle) -> None:
         """Put the line there, or in the place of the one before."""
         ...
 
-    def close(self, bundle: Bundle) -> None:
+    def close(self, bundle: MimeBundle) -> None:
         """Put the end in the line's place; both texts are empty where nothing is to stay."""
         ...
 
@@ -136,7 +136,7 @@ class _Kernel:
     def __init__(self) -> None:
         self._id: str | None = None
 
-    def show(self, bundle: Bundle) -> None:
+    def show(self, bundle: MimeBundle) -> None:
         from IPython.display import display, update_display
 
         # IPython types neither function.
@@ -146,7 +146,7 @@ class _Kernel:
         else:
             update_display(bundle, raw=True, display_id=self._id)  # type: ignore[no-untyped-call]
 
-    def close(self, bundle: Bundle) -> None:
+    def close(self, bundle: MimeBundle) -> None:
         self.show(bundle)
         self._id = None
 
@@ -157,14 +157,14 @@ class _Terminal:
     def __init__(self) -> None:
         self._width = 0
 
-    def show(self, bundle: Bundle) -> None:
+    def show(self, bundle: MimeBundle) -> None:
         room = shutil.get_terminal_size().columns - 1
         text = bundle["text/plain"]
         line = text if len(text) <= room else text[: room - 1] + "…"
         self._write("\r" + line.ljust(self._width))
         self._width = len(line)
 
-    def close(self, bundle: Bundle) -> None:
+    def close(self, bundle: MimeBundle) -> None:
         text = bundle["text/plain"]
         self._write("\r" + " " * self._width + "\r" + (f"{text}\n" if text else ""))
         self._width = 0
@@ -177,10 +177,10 @@ class _Terminal:
 class _Nowhere:
     """Nobody looks."""
 
-    def show(self, bundle: Bundle) -> None:
+    def show(self, bundle: MimeBundle) -> None:
         """Nothing to do."""
 
-    def close(self, bundle: Bundle) -> None:
+    def close(self, bundle: MimeBundle) -> None:
         """Nothing to do."""
 
 

@@ -114,6 +114,9 @@ def _write(
     ) as output:
         output.metadata["comment"] = mark(work)
         settings = {"preset": "veryfast", "crf": "22", "threads": "1", "g": str(max(1, round(rate * 2)))}
+        # On CPUs with AVX-512, x264's macroblock tree reads memory that it never wrote, and equal frames give
+        # different bytes.
+        settings["x264-params"] = "mbtree=0"
         video = output.add_stream("libx264", rate=rate, options=settings)
         video.width, video.height, video.pix_fmt = *first.size, "yuv420p"
         # Said, or a player would take the colours of a large clip for another standard's.

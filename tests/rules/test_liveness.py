@@ -1,0 +1,100 @@
+"""Telling a live process from a dead one."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from zooop_nb.ledger.liveness import STALE_AFTER, Session, current
+
+HOLDER = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from zooop_nb.ledger.liveness import Session
+session = Session(Path(sys.argv[1]))
+print(session.id, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["ended", "killed"])
+def test_another_process_is_alive_until_it_ends_however_that_is(tmp_path: Path, kill: bool) -> None:
+    mine = Session(tmp_path)
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout is not None
+    session_id = other.stdout.readline().strip()
+    assert mine.is_alive(session_id)
+    assert mine.is_alive(session_id), "asking changes nothing"
+    if kill:
+        other.kill()
+        other.wait()
+    else:
+        other.communicate("", timeout=30)
+    other.communicate()
+    assert not mine.is_alive(session_id)
+
+
+def test_a_session_is_alive_to_itself_and_to_others_until_it_is_closed(tmp_path: Path) -> None:
+    one, other = Session(tmp_path), Session(tmp_path)
+    assert one.id != other.id
+    assert one.is_alive(one.id)
+    assert other.is_alive(one.id)
+    one.close()
+    assert not other.is_alive(one.id)
+    assert not other.is_alive("never was")
+
+
+def test_many_that_look_at_once_do_not_take_each_other_for_the_dead_session(tmp_path: Path) -> None:
+    dead = Session(tmp_path)
+    dead.close()
+    (tmp_path / f"{dead.id}.lock").touch()
+    others = [Session(tmp_path) for _ in range(8)]
+
+    with ThreadPoolExecutor(len(others)) as pool:
+        seen = list(pool.map(lambda other: [other.is_alive(dead.id) for _ in range(25)], others))
+
+    assert not any(alive for one in seen for alive in one)
+
+
+def test_files_of_the_long_dead_are_swept_and_those_of_the_living_are_not(tmp_path: Path) -> None:
+    alive = Session(tmp_path)
+    dead, fresh = tmp_path / "dead.lock", tmp_path / "fresh.lock"
+    for file in (dead, fresh, tmp_path / f"{alive.id}.lock"):
+        file.touch()
+    for file in (dead, tmp_path / f"{alive.id}.lock"):
+        os.utime(file, (0, file.stat().st_mtime - STALE_AFTER - 60))
+    other = Session(tmp_path)
+    assert not dead.exists()
+    assert fresh.exists()
+    assert other.is_alive(alive.id)
+
+
+def test_a_process_has_one_session_a_folder(tmp_path: Path) -> None:
+    assert current(tmp_path / "a") is current(tmp_path / "a")
+    assert current(tmp_path / "a") is not current(tmp_path / "b")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_has_a_session_of_its_own(tmp_path: Path) -> None:
+    mine = current(tmp_path)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, current(tmp_path).id.encode())
+        os._exit(0)
+    os.close(write)
+    theirs = os.read(read, 100).decode()
+    os.close(read)
+    os.waitpid(child, 0)
+    assert theirs
+    assert theirs != mine.id
+    assert mine.is_alive(mine.id)

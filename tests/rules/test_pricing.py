@@ -1,0 +1,124 @@
+"""From what was asked for to an order and its row in the ledger: the pure parts."""
+
+import json
+from typing import Any
+
+import pytest
+
+from zooop_nb.contract.categories import CATEGORIES
+from zooop_nb.contract.shapes import Breakdown, KeyInfo, Me, Project, Quote, TeamWallet
+from zooop_nb.errors import InputError
+from zooop_nb.ledger import OrderRecord
+from zooop_nb.ledger.dataframe import COLUMNS
+from zooop_nb.orders.order import Media, Order, Origin, Target
+from zooop_nb.orders.pricing import PricedOrder, ask_again, breakdown_of, entry_for, slug_of
+from zooop_nb.verbs import VERBS
+
+IMAGE = CATEGORIES[0]
+TARGET = Target("model", "m1", "Flux", IMAGE, version="pro", version_name="Pro", unit="image")
+QUOTE = Quote(8, 18, "m1", "pro", "Flux", Breakdown("720p", 8, 1, 0, 0, False))
+
+
+class Here:
+    """What `entry_for` asks of a backend."""
+
+    host, token, mode = "https://api.zooop.ai", "digest", "live"
+
+
+def entry(order: Order, quote: Quote = QUOTE, me: Me | None = None) -> OrderRecord:
+    return entry_for(order, order.body(), quote, batch="b", backend=Here(), me=me, who="me")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "slug"),
+    [
+        ("superhero-movie-poster", "superhero-movie-poster"),
+        (" superhero ", "superhero"),
+        ("https://zooop.ai/templates/superhero", "superhero"),
+        ("https://zooop.ai/templates/image/superhero?ref=x&y=/z", "superhero"),
+        ("HTTPS://zooop.ai/templates/video/superhero/#top", "superhero"),
+        ("", ""),
+    ],
+)
+def test_a_templates_page_address_works_as_its_slug(text: str, slug: str) -> None:
+    assert slug_of(text) == slug
+
+
+def test_a_row_holds_the_body_byte_for_byte_and_a_key_of_its_own() -> None:
+    order = Order(TARGET, {"prompt": "x"}, words="x", tags=("t",), origin=Origin("n", "c", "r"))
+    one, other = entry(order), entry(order)
+    assert one.body == other.body == order.body()
+    assert one.fingerprint == other.fingerprint == order.fingerprint
+    assert one.key != other.key
+    assert one.order_id != other.order_id
+    assert 1 <= len(one.key) <= 256
+    assert (one.state, one.quoted, one.eta_s, one.unit) == ("quoted", 8, 18, "image")
+    assert (one.notebook, one.cell, one.run, one.cell_hash) == ("n", "c", "r", order.origin.cell_hash)
+    assert (one.type, one.subtype, one.model, one.version) == ("image", "default", "Flux", "pro")
+
+
+def test_a_tools_row_names_the_model_that_the_quote_names() -> None:
+    row = entry(Order(Target("tool", "cut", "Cut"), {}), Quote(2, None, "m9", "standard", "Bria"))
+    assert (row.tool, row.model, row.model_id, row.version) == ("cut", "Bria", "m9", "standard")
+    silent = entry(Order(Target("template", "poster", "Poster"), {}), Quote(2))
+    assert (silent.template, silent.tool, silent.model) == ("poster", None, None)
+
+
+def test_a_row_says_whose_money_it_is() -> None:
+    me = Me(KeyInfo("k", "zpk_", label="laptop"), Project("p", "Demo"), team=TeamWallet("t", 5))
+    row = entry(Order(TARGET, {}), me=me)
+    assert (row.key_label, row.project, row.wallet, row.who) == ("laptop", "Demo", "team", "me")
+    assert entry(Order(TARGET, {})).wallet is None
+
+
+def test_a_breakdown_has_the_ledgers_names() -> None:
+    found = breakdown_of(QUOTE)
+    assert found == {
+        "pricing_key": "720p",
+        "base": 8,
+        "multiplier": 1,
+        "surcharges": 0,
+        "base_price": 0,
+        "min_price_applied": False,
+    }
+    assert set(found) <= set(COLUMNS)
+
+
+def test_a_plan_costs_what_is_left_to_pay() -> None:
+    order = Order(TARGET, {"prompt": "x"})
+    rows = (entry(order), entry(order))
+    plan = PricedOrder(order, 3, order.body(), QUOTE, attached=(entry(order),), entries=rows)
+    assert plan.total == 16
+    assert (plan.quoted().total, plan.quoted().count) == (16, 2)
+    served = PricedOrder(order, 1, attached=(entry(order),))
+    assert served.total == 0
+    with pytest.raises(LookupError):
+        served.quoted()
+
+
+def again(row: OrderRecord, **changes: Any) -> Any:
+    return ask_again(row, json.loads(row.body), changes)
+
+
+def test_again_asks_for_the_same_with_changes() -> None:
+    media = Media("ab" * 32, "image/png", url="https://z/1.png", label="1.png")
+    row = entry(Order(TARGET, {"prompt": "x", "seed": 7, "image_url": media}, words="x", tags=("t",)))
+    ask = again(row, seed=8)
+    assert (ask.verb, ask.model, ask.version, ask.tags, ask.count) == ("image", "m1", "pro", ("t",), 1)
+    assert ask.params == {"prompt": "x", "seed": 8, "image_url": "https://z/1.png"}
+    assert ask.slug is None
+
+
+def test_again_knows_the_verb_of_every_category_and_refuses_one_that_is_new() -> None:
+    for verb in VERBS.values():
+        row = entry(Order(Target("model", "m", "M", verb.category, version="v"), {}))
+        assert again(row).verb == verb.name
+    new = entry(Order(Target("model", "m", "M", None, version="v"), {}))
+    with pytest.raises(InputError, match="not known here"):
+        again(new)
+
+
+def test_again_runs_a_tool_or_template_by_its_slug() -> None:
+    for kind, slug in (("tool", "cut"), ("template", "poster")):
+        ask = again(entry(Order(Target(kind, slug, "X"), {"a.b": 1})), c=2)  # type: ignore[arg-type]
+        assert (ask.verb, ask.slug, ask.model, ask.params) == (kind, slug, None, {"a.b": 1, "c": 2})

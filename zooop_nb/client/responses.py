@@ -1,0 +1,109 @@
+"""From an HTTP answer to a shape or an error: pure, so that every answer can be tested without a server."""
+
+import email.utils
+import math
+import time
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from zooop_nb.client.retry import TRANSIENT, Transient
+from zooop_nb.errors import Action, APIError, InvalidResponse, Remedy, class_for, remedy
+
+T = TypeVar("T")
+
+_NO_MODELS_FAULT: Final = frozenset({"vision_unavailable", "moderation_unavailable"})
+
+
+def decode(body: bytes, shape: type[T], *, asked: str) -> T:
+    """`body` as `shape`. Raises `InvalidResponse`, which quotes no more than the answer's beginning."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        nonsense = InvalidResponse(
+            f"The answer to {asked} is not what the API's documentation describes ({error}): {_start(body)}"
+        )
+        nonsense.maybe_arrived = True
+        raise nonsense from error
+
+
+def refusal(
+    status: int, headers: Mapping[str, str], body: bytes, *, asked: str
+) -> APIError | InvalidResponse:
+    """The error of an answer whose status is not a success."""
+    wait = retry_after(headers.get("retry-after"))
+    envelope = _envelope(body)
+    if envelope is None:
+        text = f"{asked} was answered with HTTP {status} and no error that the API knows: {_start(body)}"
+        nonsense = Transient(text, retry_after=wait) if status in TRANSIENT else InvalidResponse(text)
+        nonsense.maybe_arrived = True
+        return nonsense
+    code = str(envelope.pop("code", "") or "unknown")
+    type = str(envelope.pop("type", "") or "unknown")
+    message = str(envelope.pop("message", "") or f"HTTP {status}")
+    param = envelope.pop("param", None)
+    error = class_for(status, type, code)(
+        message,
+        status=status,
+        type=type,
+        code=code,
+        param=None if param is None else str(param),
+        extras=envelope,
+        retry_after=wait,
+        remedies=_remedies(status, code, wait, envelope),
+    )
+    # 503 in the API's own words says that no provider took it; any other 5xx tells nothing.
+    error.maybe_arrived = status >= 500 and status != 503
+    return error
+
+
+def retry_after(header: str | None, *, now: float | None = None) -> float | None:
+    """The seconds of a `Retry-After` header: a number, or an HTTP date. None where there is none to read."""
+    if not header:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            date = email.utils.parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        # A date without a zone is one in UTC (RFC 5322, "-0000").
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        seconds = date.timestamp() - (time.time() if now is None else now)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _envelope(body: bytes) -> dict[str, Any] | None:
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return dict(error) if isinstance(error, dict) else None
+
+
+def _remedies(status: int, code: str, wait: float | None, extras: Mapping[str, Any]) -> list[Remedy]:
+    if status == 401 or code == "token_project_unbound":
+        return [remedy(Action.CREATE_TOKEN), remedy(Action.SET_KEY)]
+    if code == "missing_required_params":
+        params = extras.get("params")
+        hints = params if isinstance(params, list) else []
+        ids = [str(each.get("id")) for each in hints if isinstance(each, dict)]
+        return [remedy(Action.SHOW_PARAMS, params=", ".join(ids))] if ids else []
+    if code in {"moderation_blocked", "policy_violation"}:
+        return [remedy(Action.REWORD)]
+    if code in {"insufficient_credits", "arrears"}:
+        return [remedy(Action.TOP_UP)]
+    if status == 429 and wait is not None:
+        return [remedy(Action.WAIT, seconds=round(wait))]
+    if code in {"unknown_model", "model_not_public"} or (status == 503 and code not in _NO_MODELS_FAULT):
+        return [remedy(Action.USE_ANOTHER_MODEL)]
+    return []
+
+
+def _start(body: bytes) -> str:
+    text = body[:80].decode("utf-8", "replace").strip()
+    return f"“{text}…”" if len(body) > 80 else f"“{text}”" if text else "nothing at all"

@@ -1,0 +1,93 @@
+"""One row of `orders`, as a value."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any
+
+Number = int | float
+
+
+def now() -> str:
+    """The time as the ledger writes it: UTC, ISO 8601, microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """An order as the ledger holds it; the columns' meanings stand in the schema."""
+
+    order_id: str
+    batch: str
+    fingerprint: str
+    target: str
+    body: bytes
+    key: str
+    token: str
+    host: str
+    mode: str
+    created_at: str = field(default_factory=now)
+    updated_at: str = field(default_factory=now)
+    type: str | None = None
+    subtype: str | None = None
+    model: str | None = None
+    model_id: str | None = None
+    version: str | None = None
+    tool: str | None = None
+    template: str | None = None
+    unit: str | None = None
+    prompt: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    key_label: str | None = None
+    who: str | None = None
+    project: str | None = None
+    wallet: str | None = None
+    notebook: str | None = None
+    cell: str | None = None
+    cell_hash: str | None = None
+    run: str | None = None
+    state: str = "quoted"
+    follower: str | None = None
+    sent_at: str | None = None
+    task_id: str | None = None
+    status: str | None = None
+    quoted: Number | None = None
+    breakdown: Mapping[str, Any] = field(default_factory=dict)
+    eta_s: Number | None = None
+    credits: Number | None = None
+    task_created_at: str | None = None
+    task_completed_at: str | None = None
+    outputs: tuple[Mapping[str, Any], ...] = ()
+    fetched_at: str | None = None
+    error: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do: no task to follow, no output to fetch."""
+        return self.state in {"failed", "cancelled", "refused"} or (
+            self.state == "succeeded" and self.fetched_at is not None
+        )
+
+    def row(self) -> dict[str, Any]:
+        """The columns as SQLite takes them."""
+        row = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name in _JSON:
+            row[name] = json.dumps(row[name], ensure_ascii=False, default=str)
+        return row
+
+    @classmethod
+    def from_row(cls, row: sqlite3.Row) -> "OrderRecord":
+        """The value of a row."""
+        values = {name: row[name] for name in COLUMNS}
+        for name in _JSON:
+            values[name] = json.loads(values[name]) if values[name] else {}
+        values["tags"] = tuple(values["tags"])
+        values["outputs"] = tuple(values["outputs"])
+        return cls(**values)
+
+
+COLUMNS = tuple(each.name for each in fields(OrderRecord))
+_JSON = ("params", "tags", "breakdown", "outputs")
