@@ -1,38 +1,39 @@
 """Every error that zooop-nb raises, in one tree.
 
-    ZooopError                    all of them
-    ├── InputError                the order cannot be made as it was written
-    │   ├── UnknownName           a verb, model, version, param, option, order ... that does not exist
-    │   ├── UnknownVariable       a {name} that names nothing in the notebook
-    │   ├── BadValue              a value that the param, option or setting does not take
-    │   ├── MissingValue          a prompt or a required param that is not there
-    │   └── BadMedia              a reference picture, clip or sound that is missing, empty or of another kind
+    ZooopError                    the root
+    ├── InputError                the order or command is not valid as written
+    │   ├── UnknownName           a verb, model, version, param, option or order that does not exist
+    │   │   └── UnknownVariable   a {name} that is not defined in the notebook
+    │   ├── BadValue              a value that its param, option or setting does not accept
+    │   ├── MissingValue          a missing prompt or required param
+    │   └── BadMedia              a reference image, sound or clip that is missing, empty or of the wrong kind
     ├── SettingsError             a setting that cannot be used
     │   ├── MissingKey            no API key
     │   └── MissingExtra          an optional package that is not installed
     ├── SpendingError             stopped before anything was paid
     │   ├── OverBudget            the quote exceeds the budget, the wallet or the daily cap
-    │   ├── ConfirmationNeeded    a question, and nobody there to answer it
+    │   ├── ConfirmationNeeded    the order needs a yes, and the front end takes no input
     │   └── Declined              the answer was no
-    ├── APIError                  the API refused, in its documented envelope
+    ├── APIError                  the API refused, in its documented error envelope
     │   ├── InvalidRequest        `invalid_request_error`
-    │   │   └── ModerationBlocked a prompt or an upload against the content policy
+    │   │   └── ModerationBlocked a prompt or upload that violates the content policy
     │   ├── AuthenticationFailed  `authentication_error`
     │   ├── PermissionRefused     `permission_error`
     │   ├── RateLimited           `rate_limit_error`
-    │   │   └── DailyCapReached   a 429 that no waiting of ours can cure
+    │   │   └── DailyCapReached   the token's daily cap; retrying does not help
     │   ├── InsufficientCredits   402: wallet, arrears or daily cap
     │   └── ServerFailed          `api_error`
-    ├── Unreachable               no answer came
-    ├── InvalidResponse            an answer came that is not the API's
+    ├── Unreachable               no response
+    ├── InvalidResponse           a response that the API does not document
     ├── PaidTaskError             about an order that is, or may be, paid
-    │   ├── TaskFailed            the task ended `failed` or `cancelled`
-    │   ├── DownloadFailed        the task succeeded, and its output could not be fetched
-    │   └── OrderUnknown          it cannot be told whether the order arrived
-    └── LedgerError               the ledger cannot be opened or written
+    │   ├── TaskFailed            the task ended as `failed` or `cancelled`
+    │   ├── DownloadFailed        the task succeeded, but an output could not be downloaded
+    │   └── OrderUnknown          whether the order arrived cannot be determined
+    ├── LedgerError               the ledger cannot be opened, read or written
+    ├── SandboxFailed             the local sandbox did not start
+    └── DemoFailed                the quickstart notebook did not finish, or holds what must not be kept
 
-An error carries its remedy as data, a `Remedy` or several; each face (Python, notebook, command line)
-puts it into its own words.
+An error carries its remedies as data (`Remedy`); each face (Python, notebook, command line) words them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,11 +42,13 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What a reader can do about an error. Each face words it for itself."""
+    """What the reader can do about an error. Each face has its own wording."""
 
     SET_KEY = "set_key"
     CREATE_TOKEN = "create_token"
+    REPLACE_TOKEN = "replace_token"
     TRY_SANDBOX = "try_sandbox"
+    START_SANDBOX = "start_sandbox"
     INSTALL = "install"
     PICK_NEAREST = "pick_nearest"
     LIST_MODELS = "list_models"
@@ -56,32 +59,38 @@ class Action(StrEnum):
     RAISE_BUDGET = "raise_budget"
     TOP_UP = "top_up"
     WAIT = "wait"
+    TRY_LATER = "try_later"
     CHECK_HOST = "check_host"
+    CHECK_NETWORK = "check_network"
     RESUME = "resume"
     FOLLOW_AGAIN = "follow_again"
     REWORD = "reword"
     CHECK_FILE = "check_file"
     SEE_TASKS = "see_tasks"
     FREE_LEDGER = "free_ledger"
+    CHOOSE_FOLDER = "choose_folder"
+    RESTART_KERNEL = "restart_kernel"
 
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """One thing to do, with the values that its wording needs."""
+    """One action, with the values that its wording needs."""
 
-    do: Action
+    action: Action
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-def remedy(do: Action, **values: object) -> Remedy:
-    """A `Remedy` whose values are text."""
-    return Remedy(do, {name: str(value) for name, value in values.items()})
+def remedy(action: Action, **values: object) -> Remedy:
+    """Return a `Remedy` with its values as text."""
+    return Remedy(action, {name: str(value) for name, value in values.items()})
 
 
 _PYTHON_WORDS: Mapping[Action, str] = {
     Action.SET_KEY: "Set ZOOOP_API_KEY in your own terminal and restart Python.",
     Action.CREATE_TOKEN: "Create a token at https://zooop.ai/user#apiKeys.",
+    Action.REPLACE_TOKEN: "Revoke the token and create another at https://zooop.ai/user#apiKeys.",
     Action.TRY_SANDBOX: "To try it free: python -m zooop_nb sandbox.",
+    Action.START_SANDBOX: "Is the sandbox running? python -m zooop_nb sandbox starts one.",
     Action.INSTALL: "Install it: pip install '{package}'.",
     Action.PICK_NEAREST: "Did you mean {nearest}?",
     Action.LIST_MODELS: 'studio.models("{verb}") lists them.',
@@ -92,34 +101,52 @@ _PYTHON_WORDS: Mapping[Action, str] = {
     Action.RAISE_BUDGET: "Raise budget= if you mean to spend it.",
     Action.TOP_UP: "Add credits at https://zooop.ai/pricing.",
     Action.WAIT: "Wait {seconds} s, then try again.",
+    Action.TRY_LATER: "Try again later.",
     Action.CHECK_HOST: "Check ZOOOP_API_HOST ({host}) and your network.",
+    Action.CHECK_NETWORK: "Check your network, proxy and DNS.",
     Action.RESUME: 'Nothing is lost: studio.resume("{order}") picks it up.',
     Action.FOLLOW_AGAIN: 'It goes on: studio.resume("{order}") waits for it again.',
     Action.REWORD: "Change the prompt or the picture; the same one will be refused again.",
     Action.CHECK_FILE: "Check the file.",
     Action.SEE_TASKS: "studio.tasks() lists what is unfinished.",
     Action.FREE_LEDGER: "Check that {path} can be written and that the disk has room.",
+    Action.CHOOSE_FOLDER: "Set {variable} to a folder that you can write to.",
+    Action.RESTART_KERNEL: "Restart the kernel and leave it out; the setting nested_loops does what it did.",
 }
 
 
-class ZooopError(Exception):
-    """The root. `message` says what happened and to which value, `remedies` what to do about it."""
+def python_words(remedies: Iterable[Remedy]) -> str:
+    """Word remedies for a reader of Python or of a terminal."""
+    return " ".join(_PYTHON_WORDS[each.action].format_map(each.values) for each in remedies)
 
-    def __init__(self, message: str, *, value: str | None = None, remedies: Iterable[Remedy] = ()) -> None:
+
+class ZooopError(Exception):
+    """The root of the tree.
+
+    `message` says what happened and to which value, `remedies` what to do about it. `maybe_arrived` tells
+    whether the request may have had its effect although it failed: its response was lost.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        value: str | None = None,
+        remedies: Iterable[Remedy] = (),
+        maybe_arrived: bool = False,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.value = value
         self.remedies: tuple[Remedy, ...] = tuple(remedies)
-        self.maybe_arrived = False
-        """Whether what was sent may have had its effect all the same: an order that was not answered."""
+        self.maybe_arrived = maybe_arrived
 
     def __reduce__(self) -> tuple[object, ...]:
-        # From another process, as a pool of workers hands it on: the constructors want keywords.
+        # Worker processes pickle errors, and the constructors take keywords.
         return _revive, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
-        words = (_PYTHON_WORDS[each.do].format_map(each.values) for each in self.remedies)
-        return " ".join((self.message, *words))
+        return " ".join(filter(None, (self.message, python_words(self.remedies))))
 
 
 def _revive(kind: type[ZooopError], args: tuple[object, ...], state: dict[str, object]) -> ZooopError:
@@ -129,11 +156,11 @@ def _revive(kind: type[ZooopError], args: tuple[object, ...], state: dict[str, o
 
 
 class InputError(ZooopError):
-    """The order cannot be made as it was written. Nothing was sent."""
+    """The order or command is not valid as written. Nothing was sent."""
 
 
 class UnknownName(InputError):
-    """Something was named that does not exist; `nearest` holds the names that come near."""
+    """A name that does not exist. `what` is the kind of name, `nearest` holds similar names that do exist."""
 
     def __init__(
         self,
@@ -151,12 +178,12 @@ class UnknownName(InputError):
         super().__init__(message, value=value, remedies=[*near, *remedies])
 
 
-class UnknownVariable(InputError):
-    """A `{name}` that names nothing."""
+class UnknownVariable(UnknownName):
+    """A `{name}` whose variable, attribute or index does not exist, or may not be used."""
 
 
 class BadValue(InputError):
-    """A value that its param, option or setting does not take."""
+    """A value that its param, option or setting does not accept."""
 
 
 class MissingValue(InputError):
@@ -164,7 +191,7 @@ class MissingValue(InputError):
 
 
 class BadMedia(InputError):
-    """A reference picture, clip or sound cannot be used."""
+    """A reference image, sound or clip cannot be used."""
 
 
 class SettingsError(ZooopError):
@@ -188,19 +215,19 @@ class OverBudget(SpendingError):
 
 
 class ConfirmationNeeded(SpendingError):
-    """The order needs a yes, and nobody is there to give it."""
+    """The order needs a confirmation, and the front end takes no input."""
 
 
 class Declined(SpendingError):
-    """The answer to the question was no."""
+    """The answer to the confirmation was no."""
 
 
 class APIError(ZooopError):
-    """The API's refusal. API documentation: "Error envelope".
+    """A refusal by the API. API documentation: "Error envelope".
 
-    `status` is the HTTP status, `type` and `code` the envelope's (an unknown one is kept as it came),
-    `param` the field at fault, `extras` whatever else stood in the envelope (`params`, `cap`, `spent`,
-    `labels`, `validCategories`, ...), `retry_after` the seconds that the server asked to wait.
+    `status` is the HTTP status; `type`, `code` and `param` (the field at fault) come from the envelope,
+    unknown values included; `extras` holds its other fields (`params`, `cap`, `spent`, `labels`,
+    `validCategories`, ...); `retry_after` is the server's `Retry-After` in seconds.
     """
 
     def __init__(
@@ -214,8 +241,9 @@ class APIError(ZooopError):
         extras: Mapping[str, object] | None = None,
         retry_after: float | None = None,
         remedies: Iterable[Remedy] = (),
+        maybe_arrived: bool = False,
     ) -> None:
-        super().__init__(message, value=param, remedies=remedies)
+        super().__init__(message, value=param, remedies=remedies, maybe_arrived=maybe_arrived)
         self.status = status
         self.type = type
         self.code = code
@@ -229,7 +257,7 @@ class InvalidRequest(APIError):
 
 
 class ModerationBlocked(InvalidRequest):
-    """A prompt or an upload violates the content policy (422 or 451); `extras["labels"]` may say why."""
+    """A prompt or upload violates the content policy (422 or 451); `extras["labels"]` may say why."""
 
 
 class AuthenticationFailed(APIError):
@@ -237,15 +265,15 @@ class AuthenticationFailed(APIError):
 
 
 class PermissionRefused(APIError):
-    """`permission_error`: banned, or a model that is not public."""
+    """`permission_error`: a banned account, or a model that is not public."""
 
 
 class RateLimited(APIError):
-    """`rate_limit_error`: too many calls in a minute."""
+    """`rate_limit_error`: too many requests in a minute."""
 
 
 class DailyCapReached(RateLimited):
-    """The token's daily cap was met before this call. No wait of seconds cures it."""
+    """The token's daily cap was reached before this request; it resets at midnight UTC."""
 
 
 class InsufficientCredits(APIError):
@@ -253,19 +281,37 @@ class InsufficientCredits(APIError):
 
 
 class ServerFailed(APIError):
-    """`api_error`: the API's own trouble."""
+    """`api_error`: a failure on the API's side."""
 
 
 class Unreachable(ZooopError):
-    """No answer came: refused, reset, timed out, or no such host."""
+    """No response: connection refused or reset, timeout, or unknown host."""
 
 
 class InvalidResponse(ZooopError):
-    """Something answered, and not as the API answers."""
+    """A response that the API does not document, such as a proxy's page.
+
+    `transient` tells whether its status is one that is retried (502, say), `retry_after` its `Retry-After`
+    in seconds.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        value: str | None = None,
+        transient: bool = False,
+        retry_after: float | None = None,
+        remedies: Iterable[Remedy] = (),
+        maybe_arrived: bool = False,
+    ) -> None:
+        super().__init__(message, value=value, remedies=remedies, maybe_arrived=maybe_arrived)
+        self.transient = transient
+        self.retry_after = retry_after
 
 
 class PaidTaskError(ZooopError):
-    """About an order that is, or may be, paid. Its remedy is to resume, never to make it again."""
+    """About an order that is, or may be, paid. Its remedy is to resume it, never to order it again."""
 
     def __init__(
         self,
@@ -280,23 +326,31 @@ class PaidTaskError(ZooopError):
         self.order_id = order_id
         self.task_id = task_id
         self.result = result
-        """The `Result` so far, where there is one."""
+        """The `Result` so far, if there is one."""
 
 
 class TaskFailed(PaidTaskError):
-    """The task ended `failed` or `cancelled`. What it cost stands in `result.credits`."""
+    """The task ended as `failed` or `cancelled`. `result.credits` says what it cost."""
 
 
 class DownloadFailed(PaidTaskError):
-    """The task succeeded and is paid; an output could not be fetched."""
+    """The task succeeded and is paid, but an output could not be downloaded."""
 
 
 class OrderUnknown(PaidTaskError):
-    """It cannot be told whether the order arrived, and it must not be sent again by itself."""
+    """Whether the order arrived cannot be determined, and it must not be sent again automatically."""
 
 
 class LedgerError(ZooopError):
     """The ledger cannot be opened, read or written. Nothing is ordered without it."""
+
+
+class SandboxFailed(ZooopError):
+    """The local sandbox did not start."""
+
+
+class DemoFailed(ZooopError):
+    """The quickstart notebook did not finish, or its outputs hold a token or an address of this machine."""
 
 
 _BY_CODE: Mapping[str, type[APIError]] = {
@@ -323,6 +377,6 @@ _BY_STATUS: Mapping[int, type[APIError]] = {
 
 
 def class_for(status: int, type: str, code: str) -> type[APIError]:
-    """The class of a refusal: by its code, else its type, else its HTTP status."""
+    """Return the class of a refusal: by its code, else its type, else its HTTP status."""
     by_status = _BY_STATUS.get(status, ServerFailed if status >= 500 else InvalidRequest)
     return _BY_CODE.get(code) or _BY_TYPE.get(type) or by_status

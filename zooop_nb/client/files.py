@@ -1,10 +1,12 @@
-"""Files up and down: what may be uploaded, how it is read, how an output gets its name on disk."""
+"""Files up and down: checks before an upload, streaming, and the names of outputs on disk."""
 
 import asyncio
+import contextlib
 import hashlib
 import itertools
 import mimetypes
 import os
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,31 +15,16 @@ from typing import Final
 import httpx
 
 from zooop_nb.contract.backend import Fetched
+from zooop_nb.contract.limits import UPLOAD_DEADLINE, UPLOAD_POLLS, upload_problem
 from zooop_nb.contract.shapes import Uploaded
 from zooop_nb.errors import Action, BadMedia, remedy
 
-LARGEST_UPLOAD: Final = 100 * 1024 * 1024
-"""Bytes. API documentation: "Size cap"."""
-
-UPLOAD_TYPES: Final = (
-    "image/png",
-    "image/jpeg",
-    "image/webp",
-    "image/gif",
-    "audio/mpeg",
-    "audio/wav",
-    "audio/webm",
-    "audio/ogg",
-    "video/mp4",
-    "video/webm",
-    "video/quicktime",
-)
-"""API documentation: "Allowed Content-Type values"."""
-
 CHUNK: Final = 256 * 1024
-VIDEO_DEADLINE: Final = 30 * 60.0
+"""Bytes that are read or written at a time."""
+ORPHANED_AFTER: Final = 3600.0
+"""Seconds without a write after which a partial download belongs to a process that died."""
 
-# The types whose usual extension `mimetypes` does not know, or knows by a rarer name.
+# Types whose usual extension `mimetypes` does not know, or knows by a rarer name.
 _EXTENSIONS: Final = {
     "image/jpeg": ".jpg",
     "image/webp": ".webp",
@@ -54,41 +41,29 @@ _EXTENSIONS: Final = {
 
 
 def extension(content_type: str) -> str:
-    """The file extension of a content type, with its dot; `.bin` where none is known."""
+    """Return the file extension of a content type, with its dot; `.bin` if none is known."""
     bare = content_type.partition(";")[0].strip().lower()
     return _EXTENSIONS.get(bare) or mimetypes.guess_extension(bare) or ".bin"
 
 
 def check_upload(name: str, size: int, content_type: str) -> None:
-    """Raise `BadMedia` for what the API would refuse anyway, before a byte is sent."""
-    if size == 0:
-        raise BadMedia(f"{name} is empty.", value=name, remedies=[remedy(Action.CHECK_FILE)])
-    if size > LARGEST_UPLOAD:
-        raise BadMedia(
-            f"{name} has {size / 1024 / 1024:.0f} MB; the API takes up to 100 MB. "
-            "Upload it at https://zooop.ai and use its URL.",
-            value=name,
-        )
-    if content_type not in UPLOAD_TYPES:
-        raise BadMedia(
-            f"{name} is {content_type}; the API takes {', '.join(UPLOAD_TYPES)}.",
-            value=name,
-            remedies=[remedy(Action.CHECK_FILE)],
-        )
+    """Raise `BadMedia` for a file that the API would refuse, before a byte is sent. `size` is in bytes."""
+    if problem := upload_problem(size, content_type):
+        raise BadMedia(f"{name} {problem}", value=name, remedies=[remedy(Action.CHECK_FILE)])
 
 
 def upload_waits() -> Iterator[float]:
-    """The seconds between the polls of a video upload: 5, 10, 20, 20 and again, up to 30 minutes."""
-    gone = 0.0
-    for wait in itertools.cycle((5.0, 10.0, 20.0, 20.0)):
-        gone += wait
-        if gone > VIDEO_DEADLINE:
+    """Yield the seconds between the polls of a video upload: 5, 10, 20, 20 and again, up to 30 minutes."""
+    elapsed = 0.0
+    for wait in itertools.cycle(UPLOAD_POLLS):
+        elapsed += wait
+        if elapsed > UPLOAD_DEADLINE:
             return
         yield wait
 
 
 def ready_url(name: str, state: Uploaded) -> str:
-    """The URL of an upload that is ready. Raises `BadMedia` for one that is not."""
+    """Return the URL of an upload that is ready. Raises `BadMedia` for one that is not."""
     if state.status == "ready" and state.url:
         return state.url
     if state.status == "blocked":
@@ -101,19 +76,17 @@ def ready_url(name: str, state: Uploaded) -> str:
 
 
 async def chunks(file: Path) -> AsyncIterator[bytes]:
-    """A file's bytes, a quarter of a megabyte at a time."""
+    """Yield a file's bytes, a quarter of a megabyte at a time."""
     with await asyncio.to_thread(file.open, "rb") as stream:
         while chunk := await asyncio.to_thread(stream.read, CHUNK):
             yield chunk
 
 
-async def keep(response: httpx.Response, folder: Path, name: str) -> Fetched:
-    """Write a streamed answer under a temporary name, then rename it: a file is whole or not there."""
+async def save(response: httpx.Response, folder: Path, name: str) -> Fetched:
+    """Write a streamed response under a temporary name, then rename it: a file is complete or absent."""
     content_type = response.headers.get("content-type", "application/octet-stream").partition(";")[0].strip()
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    # One follows an order at a time, so what lies there was left by a process that died.
-    for left in await asyncio.to_thread(lambda: [*folder.glob(f".{name}.*.part")]):
-        left.unlink(missing_ok=True)
+    await asyncio.to_thread(_remove_orphans, folder, name)
     partial = folder / f".{name}.{uuid.uuid4().hex}.part"
     digest, size = hashlib.sha256(), 0
     try:
@@ -129,6 +102,14 @@ async def keep(response: httpx.Response, folder: Path, name: str) -> Fetched:
     return Fetched(path=path, content_type=content_type, size=size, sha256=digest.hexdigest())
 
 
+def _remove_orphans(folder: Path, name: str) -> None:
+    """Remove partial downloads of dead processes. Another process may be downloading the same output now."""
+    for partial in folder.glob(f".{name}.*.part"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - partial.stat().st_mtime > ORPHANED_AFTER:
+                partial.unlink()
+
+
 def short(url: str) -> str:
-    """A URL for a message: without its query, which may hold a signature."""
+    """Return a URL for a message: without its query, which may hold a signature."""
     return url.partition("?")[0].partition("#")[0]

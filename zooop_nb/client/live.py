@@ -1,22 +1,21 @@
 """v1 over one httpx client.
 
-The token goes into the Authorization header of calls to the API's own host and nowhere else: no call
-that carries it follows a redirect, and media is fetched without it.
+The token is sent only in the Authorization header to the API's own host: no request that carries it follows
+a redirect, and media is downloaded without it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 from urllib.parse import quote as percent
 
 import httpx
 import msgspec
 
 from zooop_nb._version import __version__
-from zooop_nb.client import files as media
-from zooop_nb.client import responses as answers
-from zooop_nb.client import retry
+from zooop_nb.client import files, responses, retry
 from zooop_nb.contract.backend import Fetched, Mode
 from zooop_nb.contract.shapes import (
     Description,
@@ -31,23 +30,23 @@ from zooop_nb.contract.shapes import (
     ToolList,
     Uploaded,
 )
-from zooop_nb.errors import Action, InvalidResponse, Remedy, Unreachable, ZooopError, remedy
+from zooop_nb.errors import Action, InvalidResponse, Remedy, Unreachable, remedy
 from zooop_nb.settings import Settings, is_loopback
 
 T = TypeVar("T")
 Page = Literal["/llms.txt", "/llms-full.txt", "/api-docs.md", "/skills/zooop/SKILL.md"]
-"""What the host serves to anybody, beside the API."""
+"""The public texts that the host serves beside the API."""
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0, write=120.0, pool=None)
 # A submit can be slow and still succeed; describe-image waits for a vision model.
 SLOW: Final = httpx.Timeout(120.0, connect=10.0, pool=None)
+_JSON: Final = {"Content-Type": "application/json"}
 
 
 class LiveBackend:
     """The API itself, or a sandbox. Use it on one event loop; close it with `aclose()`.
 
-    `sleep` waits so many seconds between two looks at an upload: a clock that can be moved on (the
-    sandbox's, under its control) needs another than asyncio's.
+    `sleep` waits between two polls of an upload; the tests pass one that moves the sandbox's clock.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class LiveBackend:
         self.host = settings.host
         self.token = secret.digest
         self.mode: Mode = "sandbox" if settings.on_sandbox else "live"
-        # A proxy from the environment is of no use for an address of this machine.
+        # The environment's proxy cannot reach an address of this machine.
         self._http = httpx.AsyncClient(
             timeout=TIMEOUT,
             follow_redirects=False,
@@ -80,7 +79,7 @@ class LiveBackend:
         return await self._get("/v1/me", Me)
 
     async def models(self, type: str, subtype: str) -> Sequence[Model]:
-        """`GET /v1/models`, pre-sorted with the recommended model first."""
+        """`GET /v1/models`, sorted by the API with the recommended model first."""
         listed = await self._get(f"/v1/models?type={percent(type)}&subtype={percent(subtype)}", ModelList)
         return listed.models
 
@@ -102,69 +101,73 @@ class LiveBackend:
 
     async def quote(self, body: bytes) -> Quote:
         """`POST /v1/quote`: no charge, no side effect."""
-        return await self._post("/v1/quote", body, Quote)
+        return await retry.call(
+            partial(self._send, "POST", "/v1/quote", Quote, content=body, headers=_JSON)
+        )
 
     async def submit(self, body: bytes, key: str) -> Submitted:
-        """`POST /v1/tasks` under `Idempotency-Key`: sent again, it is the same task.
+        """`POST /v1/tasks` under `Idempotency-Key`: a retry returns the same task.
 
-        An error says in `maybe_arrived` whether any of the attempts may have been accepted.
+        The `maybe_arrived` of an error tells whether any of the attempts may have been accepted.
         """
-        lost = False
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-
-        async def send() -> Submitted:
-            nonlocal lost
-            try:
-                return await self._send(
-                    "POST", "/v1/tasks", Submitted, content=body, headers=headers, timeout=SLOW
-                )
-            except ZooopError as error:
-                lost = error.maybe_arrived = lost or error.maybe_arrived
-                raise
-
-        return await retry.call(send)
+        headers = {**_JSON, "Idempotency-Key": key}
+        return await retry.call(
+            partial(
+                self._send, "POST", "/v1/tasks", Submitted, content=body, headers=headers, timeout=SLOW
+            )
+        )
 
     async def task(self, task_id: str) -> TaskState:
         """`GET /v1/tasks/{id}`."""
         return await self._get(f"/v1/tasks/{percent(task_id, safe='')}", TaskState)
 
     async def describe(self, image_url: str, language: str | None = None) -> Description:
-        """`POST /v1/describe-image`, 1 credit. It has no idempotency key, so it is sent once only."""
-        body = {"imageUrl": image_url} | ({"language": language} if language else {})
-        return await self._post(
-            "/v1/describe-image", msgspec.json.encode(body), Description, timeout=SLOW, attempts=1
+        """`POST /v1/describe-image`, 1 credit. It takes no idempotency key, so it is never retried."""
+        body = msgspec.json.encode({"imageUrl": image_url} | ({"language": language} if language else {}))
+        return await retry.call(
+            partial(
+                self._send,
+                "POST",
+                "/v1/describe-image",
+                Description,
+                content=body,
+                headers=_JSON,
+                timeout=SLOW,
+            ),
+            attempts=1,
         )
 
     async def upload(self, file: Path, content_type: str) -> str:
-        """Bring a file to the API and follow it until it is ready, as a clip needs; its ZOOOP URL.
+        """Upload a file and return its ZOOOP URL; a clip is polled until it is ready.
 
-        A clip is asked about after 5, 10, 20 and 20 s and again from 5, for up to 30 minutes. Raises as
-        `start_upload` does, and `BadMedia` where the API rejects what is in the file. API documentation:
+        A clip is polled after 5, 10, 20 and 20 s and again from 5, for up to 30 minutes. Raises as
+        `start_upload` does, and `BadMedia` if the API rejects the content. API documentation:
         `GET /v1/uploads/{uploadId}`.
         """
         state = await self.start_upload(file, content_type)
         upload_id = state.upload_id or ""
-        for wait in media.upload_waits():
+        for wait in files.upload_waits():
             if state.status != "processing":
                 break
             await self._sleep(wait)
             state = await self.upload_state(upload_id)
-        return media.ready_url(file.name, state)
+        return files.ready_url(file.name, state)
 
     async def start_upload(self, file: Path, content_type: str) -> Uploaded:
-        """`POST /v1/uploads`, streamed from disk: `ready` at once, or for a clip `processing`.
+        """`POST /v1/uploads`, streamed from disk: `ready` at once, or `processing` for a clip.
 
-        Raises `BadMedia`, before a byte is sent, for a file that is empty, over 100 MB or of a type that
-        the API does not take; `ModerationBlocked` (451) for a picture that it rejects.
+        Raises `BadMedia` before a byte is sent if the file is empty, over 100 MB or of a type that the API
+        does not take; `ModerationBlocked` (451) for an image that it rejects.
         """
         size = file.stat().st_size
-        media.check_upload(file.name, size, content_type)
+        files.check_upload(file.name, size, content_type)
+        # With a length the body needs no chunked encoding; the file is never whole in memory.
+        headers = {"Content-Type": content_type, "Content-Length": str(size)}
 
         async def send() -> Uploaded:
-            # The length is known, so the body needs no chunked encoding; the file is never whole in memory.
-            headers = {"Content-Type": content_type, "Content-Length": str(size)}
+            content = files.chunks(file)
             return await self._send(
-                "POST", "/v1/uploads", Uploaded, content=media.chunks(file), headers=headers, timeout=SLOW
+                "POST", "/v1/uploads", Uploaded, content=content, headers=headers, timeout=SLOW
             )
 
         return await retry.call(send)
@@ -172,25 +175,17 @@ class LiveBackend:
     async def upload_state(self, upload_id: str) -> Uploaded:
         """`GET /v1/uploads/{uploadId}`: `processing`, `ready`, `blocked` or `errored`.
 
-        Only the token that made the upload can ask; others get 404 `unknown_upload`.
+        Only the token that made the upload can poll it; others get 404 `unknown_upload`.
         """
         return await self._get(f"/v1/uploads/{percent(upload_id, safe='')}", Uploaded)
 
     async def page(self, path: Page) -> str:
-        """A text that the host serves beside the API, asked for without the token.
+        """Fetch a public text that the host serves beside the API, without the token.
 
         API documentation: "For developers", "Transient errors".
         """
-
-        async def send() -> str:
-            response = await self._answer("GET", path, headers={})
-            if response.status_code == 200:
-                return response.text
-            raise answers.refusal(
-                response.status_code, response.headers, response.content, asked=f"GET {path}"
-            )
-
-        return await retry.call(send)
+        response: httpx.Response = await retry.call(partial(self._send, "GET", path, None))
+        return response.text
 
     async def fetch(self, url: str, folder: Path, name: str) -> Fetched:
         """Stream an output to disk, without the token; the extension comes from the content type."""
@@ -200,81 +195,60 @@ class LiveBackend:
                 async with self._http.stream("GET", url, follow_redirects=True) as response:
                     if response.status_code != 200:
                         body = await response.aread()
-                        raise answers.refusal(
-                            response.status_code, response.headers, body, asked=f"GET {media.short(url)}"
+                        raise responses.refusal(
+                            response.status_code, response.headers, body, asked=f"GET {files.short(url)}"
                         )
-                    return await media.keep(response, folder, name)
+                    return await files.save(response, folder, name)
             except httpx.HTTPError as error:
-                raise _unreachable(error, f"GET {media.short(url)}") from error
+                raise _unreachable(error, f"GET {files.short(url)}") from error
             except httpx.InvalidURL as error:
-                raise InvalidResponse(f"“{media.short(url)}” is no URL.") from error
+                raise InvalidResponse(f"“{files.short(url)}” is not a URL.") from error
 
         return await retry.call(send)
 
     async def _get(self, path: str, shape: type[T]) -> T:
-        return await retry.call(lambda: self._send("GET", path, shape))
-
-    async def _post(
-        self,
-        path: str,
-        body: bytes,
-        shape: type[T],
-        *,
-        timeout: httpx.Timeout = TIMEOUT,
-        attempts: int = retry.ATTEMPTS,
-    ) -> T:
-        headers = {"Content-Type": "application/json"}
-        return await retry.call(
-            lambda: self._send("POST", path, shape, content=body, headers=headers, timeout=timeout),
-            attempts=attempts,
-        )
+        return await retry.call(partial(self._send, "GET", path, shape))
 
     async def _send(
         self,
         method: str,
         path: str,
-        shape: type[T],
+        shape: type[T] | None,
         *,
         content: bytes | AsyncIterator[bytes] | None = None,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout: httpx.Timeout = TIMEOUT,
-    ) -> T:
-        response = await self._answer(
-            method, path, headers=self._authorization | (headers or {}), content=content, timeout=timeout
-        )
-        asked = f"{method} {path.partition('?')[0]}"
-        # A proxy's page may repeat what it was sent; no error of ours does.
-        body = response.content.replace(self._secret, b"...")
-        if response.is_success:
-            return answers.decode(body, shape, asked=asked)
-        raise answers.refusal(response.status_code, response.headers, body, asked=asked)
+    ) -> Any:
+        """Exchange one request and response with the API's own host; a redirect is never followed.
 
-    async def _answer(
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: dict[str, str],
-        content: bytes | AsyncIterator[bytes] | None = None,
-        timeout: httpx.Timeout = TIMEOUT,
-    ) -> httpx.Response:
-        """What the API's own host answers, whatever that is; a redirect is not followed."""
-        asked = f"{method} {path.partition('?')[0]} at {self.host}"
+        Returns the body decoded as `shape`. Without a shape the request carries no token, and the response
+        itself is returned.
+        """
+        asked = f"{method} {path.partition('?')[0]}"
         check = remedy(Action.CHECK_HOST, host=self.host)
+        authorization = {} if shape is None else self._authorization
         try:
             response = await self._http.request(
-                method, self.host + path, content=content, headers=headers, timeout=timeout
+                method,
+                self.host + path,
+                content=content,
+                headers={**authorization, **(headers or {})},
+                timeout=timeout,
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _unreachable(error, asked, value=self.host, remedies=[check]) from error
+            raise _unreachable(error, f"{asked} at {self.host}", value=self.host, remedies=[check]) from error
         if response.is_redirect:
             raise InvalidResponse(
-                f"{asked} was answered with a redirect, which is not followed: "
-                "the API key goes to the API's own host only.",
+                f"{asked} at {self.host} returned a redirect, which is not followed: "
+                "the API key is sent to the API's own host only.",
                 value=self.host,
                 remedies=[check],
             )
-        return response
+        # A proxy's page may repeat what it was sent, and no error of ours may hold the token.
+        body = response.content.replace(self._secret, b"...")
+        if not response.is_success:
+            raise responses.refusal(response.status_code, response.headers, body, asked=asked)
+        return response if shape is None else responses.decode(body, shape, asked=asked)
 
 
 def _unreachable(
@@ -285,11 +259,14 @@ def _unreachable(
     remedies: Sequence[Remedy] = (),
 ) -> Unreachable:
     why = "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error) or "no answer"
-    unreachable = Unreachable(f"{asked} got no answer: {why}.", value=value or asked, remedies=remedies)
-    # Where no connection came about, nothing was sent.
+    # Without a connection nothing was sent.
     nothing_sent = httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL | httpx.UnsupportedProtocol
-    unreachable.maybe_arrived = not isinstance(error, nothing_sent)
-    return unreachable
+    return Unreachable(
+        f"{asked} got no answer: {why}.",
+        value=value or asked,
+        remedies=remedies,
+        maybe_arrived=not isinstance(error, nothing_sent),
+    )
 
 
 def _type(media_type: str | None) -> str:

@@ -1,4 +1,4 @@
-"""From an HTTP answer to a shape or an error: pure, so that every answer can be tested without a server."""
+"""From an HTTP response to a shape or an error: pure, so that each case can be tested without a server."""
 
 import email.utils
 import math
@@ -9,42 +9,43 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from zooop_nb.client.retry import TRANSIENT, Transient
+from zooop_nb.client.retry import TRANSIENT
 from zooop_nb.errors import Action, APIError, InvalidResponse, Remedy, class_for, remedy
 
 T = TypeVar("T")
 
-_NO_MODELS_FAULT: Final = frozenset({"vision_unavailable", "moderation_unavailable"})
+_NOT_THE_MODELS_FAULT: Final = frozenset({"vision_unavailable", "moderation_unavailable"})
 
 
 def decode(body: bytes, shape: type[T], *, asked: str) -> T:
-    """`body` as `shape`. Raises `InvalidResponse`, which quotes no more than the answer's beginning."""
+    """Decode `body` as `shape`. Raises `InvalidResponse`, which quotes only the beginning of the body."""
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        nonsense = InvalidResponse(
-            f"The answer to {asked} is not what the API's documentation describes ({error}): {_start(body)}"
-        )
-        nonsense.maybe_arrived = True
-        raise nonsense from error
+        raise InvalidResponse(
+            f"The response to {asked} is not what the API's documentation describes ({error}): {_start(body)}",
+            maybe_arrived=True,
+        ) from error
 
 
 def refusal(
     status: int, headers: Mapping[str, str], body: bytes, *, asked: str
 ) -> APIError | InvalidResponse:
-    """The error of an answer whose status is not a success."""
+    """Return the error for a response whose status is not a success."""
     wait = retry_after(headers.get("retry-after"))
     envelope = _envelope(body)
     if envelope is None:
-        text = f"{asked} was answered with HTTP {status} and no error that the API knows: {_start(body)}"
-        nonsense = Transient(text, retry_after=wait) if status in TRANSIENT else InvalidResponse(text)
-        nonsense.maybe_arrived = True
-        return nonsense
+        return InvalidResponse(
+            f"{asked} returned HTTP {status} without the API's error envelope: {_start(body)}",
+            transient=status in TRANSIENT,
+            retry_after=wait,
+            maybe_arrived=True,
+        )
     code = str(envelope.pop("code", "") or "unknown")
     type = str(envelope.pop("type", "") or "unknown")
     message = str(envelope.pop("message", "") or f"HTTP {status}")
     param = envelope.pop("param", None)
-    error = class_for(status, type, code)(
+    return class_for(status, type, code)(
         message,
         status=status,
         type=type,
@@ -53,14 +54,16 @@ def refusal(
         extras=envelope,
         retry_after=wait,
         remedies=_remedies(status, code, wait, envelope),
+        # The API's own 503 says that no provider took the task; any other 5xx says nothing about it.
+        maybe_arrived=status >= 500 and status != 503,
     )
-    # 503 in the API's own words says that no provider took it; any other 5xx tells nothing.
-    error.maybe_arrived = status >= 500 and status != 503
-    return error
 
 
 def retry_after(header: str | None, *, now: float | None = None) -> float | None:
-    """The seconds of a `Retry-After` header: a number, or an HTTP date. None where there is none to read."""
+    """Return the seconds of a `Retry-After` header: a number, or an HTTP date.
+
+    None if the header is missing or malformed. `now` is a Unix time that stands in for the clock.
+    """
     if not header:
         return None
     try:
@@ -70,7 +73,7 @@ def retry_after(header: str | None, *, now: float | None = None) -> float | None
             date = email.utils.parsedate_to_datetime(header)
         except ValueError:
             return None
-        # A date without a zone is one in UTC (RFC 5322, "-0000").
+        # A date without a zone is in UTC (RFC 5322, "-0000").
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         seconds = date.timestamp() - (time.time() if now is None else now)
     return max(0.0, seconds) if math.isfinite(seconds) else None
@@ -99,7 +102,7 @@ def _remedies(status: int, code: str, wait: float | None, extras: Mapping[str, A
         return [remedy(Action.TOP_UP)]
     if status == 429 and wait is not None:
         return [remedy(Action.WAIT, seconds=round(wait))]
-    if code in {"unknown_model", "model_not_public"} or (status == 503 and code not in _NO_MODELS_FAULT):
+    if code in {"unknown_model", "model_not_public"} or (status == 503 and code not in _NOT_THE_MODELS_FAULT):
         return [remedy(Action.USE_ANOTHER_MODEL)]
     return []
 

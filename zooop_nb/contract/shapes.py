@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-Number = int | float
+from zooop_nb.contract.credits import Number
 
 
 class Shape(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
