@@ -133,7 +133,7 @@ class Tasks:
         return task
 
     def estimate(self, model_id: str) -> int | None:
-        """Return the median seconds of the model's last ten successes at this speed, or None."""
+        """Return the median seconds of the model's last ten successes at this speed; None if none."""
         durations = self._durations.get(model_id)
         return math.ceil(statistics.median(durations)) if durations else None
 
