@@ -71,4 +71,4 @@ async def _gone(_: Request, __: Exception) -> Response:
 
 async def _broken(_: Request, __: Exception) -> Response:
     """Handle a bug in the sandbox; the traceback goes to stderr."""
-    return _envelope(Refusal(500, "internal_error", "The sandbox failed; its log on stderr says how."))
+    return _envelope(Refusal(500, "internal_error", "Internal error in the sandbox; see its log on stderr."))

@@ -26,7 +26,7 @@ def is_loopback(host: str) -> bool:
 
 def _admit(request: Request) -> Sandbox:
     if request.client is None or not is_loopback(request.client.host):
-        raise Refusal(403, "loopback_only", "The control plane answers callers on its own machine only.")
+        raise Refusal(403, "loopback_only", "The control plane accepts clients on its own machine only.")
     sandbox = request.app.state.sandbox
     assert isinstance(sandbox, Sandbox)
     return sandbox

@@ -48,7 +48,7 @@ class Fault:
             raise _wrong(place, "must be an object with path and do")
         unknown = sorted(set(data) - {"method", "path", "after", "times", "do"})
         if unknown:
-            raise _wrong(f"{place}.{unknown[0]}", "is not known; there are method, path, after, times, do")
+            raise _wrong(f"{place}.{unknown[0]}", "is unknown; the keys are method, path, after, times, do")
         method, path, after, times = (
             data.get("method"),
             data.get("path"),
@@ -101,7 +101,7 @@ def _read_do(do: object, place: str) -> str | dict[str, Any]:
     raise _wrong(
         place,
         f"must be {', '.join(_WORDS)}, an object with delay (seconds) or truncate (bytes), "
-        "or one with status (200 to 599) and perhaps code, message, retryAfter, extras",
+        "or one with status (200 to 599) and optionally code, message, retryAfter, extras",
     )
 
 
@@ -228,6 +228,6 @@ def _instead(do: dict[str, Any]) -> Response:
     if "code" not in do:
         page = f"<!DOCTYPE html><html><body><h1>Error {status}</h1></body></html>"
         return Response(page, status_code=status, headers={**headers, "content-type": "text/html"})
-    message = do.get("message", "A fault that the control plane asked for.")
+    message = do.get("message", "A fault injected by the control plane.")
     refusal = Refusal(status, do["code"], message, **do.get("extras", {}))
     return JSONResponse(refusal.envelope(), status_code=status, headers=headers)

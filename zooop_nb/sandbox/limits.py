@@ -44,7 +44,7 @@ class Limits:
         call = RateItem(bucket, moment)
         if not window.put(call):
             wait = window.waiting(call)
-            assert isinstance(wait, int), "a bucket in memory answers at once"
+            assert isinstance(wait, int), "an in-memory bucket returns immediately"
             seconds = max(1, math.ceil(wait / 1000))
             raise Refusal(
                 429,

@@ -88,7 +88,7 @@ def _own_file(url: str, param: str, kind: str | None, assets: Assets, hosts: fro
             400,
             "invalid_payload",
             f'Param "{param}" takes only ZOOOP-hosted URLs. Send the file to POST /v1/uploads first, '
-            "and use the url that it answers.",
+            "and use the url in its response.",
             param=param,
         ) from None
     if asset is None:

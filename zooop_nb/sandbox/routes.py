@@ -247,7 +247,7 @@ async def describe_image(request: Request) -> Response:
         raise Refusal(400, "invalid_payload", "The body must be a JSON object.")
     url, language = body.get("imageUrl"), body.get("language", "en")
     if not isinstance(url, str) or not url:
-        raise Refusal(400, "invalid_payload", "imageUrl is required, and is text.", param="imageUrl")
+        raise Refusal(400, "invalid_payload", "imageUrl is required and must be text.", param="imageUrl")
     if not isinstance(language, str):
         raise Refusal(400, "invalid_payload", "language must be a locale code such as zh.", param="language")
     try:

@@ -28,9 +28,9 @@ def render(work: Work, index: int) -> Piece:
 def _edit(work: Work, index: int) -> Piece:
     """Redraw the white part of the mask from the prompt and keep the rest, at the input's size.
 
-    The rest is identical to the input if the output is a PNG; if the input is opaque, the output is a JPEG and
-    differs by the error of a high-quality JPEG. The ribbon is placed inside the white part if it fits there;
-    the metadata always carry the mark.
+    The rest is identical to the input if the output is a PNG. If the input is opaque, the output is a JPEG,
+    and the rest differs by the error of a high-quality JPEG. The ribbon is placed inside the white part if it
+    fits there; the metadata always carry the mark.
     Without a mask, the whole picture is drawn anew, with the input as its reference.
     """
     mask_bytes = inputs.mask(work)
