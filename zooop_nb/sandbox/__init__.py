@@ -1,8 +1,8 @@
-"""A local ZOOOP: the v1 API as a real server with state, and real media made on this machine.
+"""A local ZOOOP: the v1 API as a real, stateful server that generates real media on this machine.
 
-It is a second, independent reading of the specification: of the package's own modules it imports only
-the list of categories and `contract/openapi.yaml`, never the client's shapes or rules, for then their
-mistakes would agree. Prices, timings, models' behaviour and pictures are made up here.
+It is a second, independent implementation of the specification: from the rest of the package it uses only
+the list of categories and `contract/openapi.yaml`, never the client's types or rules, because shared code
+would share its mistakes. Prices, timings, model behaviour and pictures are made up here.
 
 Start it with `python -m zooop_nb sandbox`, or from Python with `zooop_nb.sandbox.process.SandboxProcess`.
 """

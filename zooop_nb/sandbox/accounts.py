@@ -1,4 +1,4 @@
-"""Who pays: wallets, the tokens that spend them, and the books of every credit that moved.
+"""Wallets, the tokens that spend from them, and a record of every charge and refund.
 
 API documentation: "Authentication", "GET /v1/me", "Limits" (the daily cap).
 """
@@ -14,7 +14,7 @@ from zooop_nb.sandbox.world import TokenScene, World
 
 @dataclass(slots=True)
 class Wallet:
-    """Credits that tokens spend: a user's own, or a team's pool."""
+    """A credit balance that tokens spend from: a user's own, or a team's pool."""
 
     id: str
     kind: str
@@ -25,7 +25,7 @@ class Wallet:
 
 @dataclass(slots=True)
 class Key:
-    """A token as the server knows it. `spent` counts on `spent_on` alone: a new UTC day begins at 0."""
+    """A token and its server-side state. `spent` applies to the UTC day `spent_on`; a new day starts at 0."""
 
     scene: TokenScene
     wallet: Wallet
@@ -40,18 +40,18 @@ class Key:
 
     @property
     def prefix(self) -> str:
-        """What may be shown of the token; never the whole of it."""
+        """The part of the token that may be shown; never the whole token."""
         return self.token[: min(13, len(self.token) // 2)] + "…"
 
     @property
     def folder(self) -> str:
-        """Where its media lies: `<userId>/<projectId>`."""
+        """Where its media is stored: `<userId>/<projectId>`."""
         return f"{self.scene.owner}/{self.scene.project_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Credits that left a wallet, or came back to it (then `credits` is negative)."""
+    """Credits debited from a wallet, or refunded to it (then `credits` is negative)."""
 
     task_id: str | None
     credits: int
@@ -73,7 +73,7 @@ class Charge:
 
 @dataclass(slots=True)
 class Accounts:
-    """All wallets and tokens, and what they spent."""
+    """All wallets, tokens and charges."""
 
     clock: Clock
     keys: dict[str, Key] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Accounts:
         return accounts
 
     def enter(self, authorization: str | None) -> Key:
-        """The token that an `Authorization` header names.
+        """Return the token named in an `Authorization` header.
 
         Raises Refusal 401 `missing_token` or `invalid_token` (unknown, revoked, expired).
         """
@@ -118,19 +118,19 @@ class Accounts:
         return key
 
     def spent_today(self, key: Key) -> int:
-        """Credits since UTC midnight."""
+        """Return the credits spent since midnight UTC."""
         today = self.clock.now().date()
         if key.spent_on != today:
             key.spent, key.spent_on = 0, today
         return key.spent
 
     def check_owner(self, key: Key) -> None:
-        """Raises Refusal 403 `account_banned`."""
+        """Raise Refusal 403 `account_banned` if the owner is banned."""
         if key.scene.banned:
             raise Refusal(403, "account_banned", "The account that owns this token is banned.")
 
     def check_project(self, key: Key) -> None:
-        """Raises Refusal 422 `token_project_unbound`."""
+        """Raise Refusal 422 `token_project_unbound` if the token's project was deleted."""
         if not key.scene.bound:
             raise Refusal(
                 422,
@@ -139,7 +139,7 @@ class Accounts:
             )
 
     def check_cap(self, key: Key) -> None:
-        """The coarse check, before pricing. Raises Refusal 429 `token_daily_cap_reached`."""
+        """Make the coarse cap check, before pricing. Raises Refusal 429 `token_daily_cap_reached`."""
         cap, spent = key.scene.daily_cap, self.spent_today(key)
         if cap is not None and spent >= cap:
             now = self.clock.now()
@@ -154,7 +154,7 @@ class Accounts:
             )
 
     def check_funds(self, key: Key, credits: int) -> None:
-        """The precise checks, after pricing.
+        """Make the precise checks of cap, arrears and balance, after pricing.
 
         Raises Refusal 402 `token_daily_cap_exceeded`, `arrears` or `insufficient_credits`.
         """
@@ -180,7 +180,7 @@ class Accounts:
             )
 
     def debit(self, key: Key, credits: int, kind: str, task_id: str | None = None) -> Charge:
-        """Take credits from the wallet; the checks have been made."""
+        """Take credits from the wallet; the caller has made the checks."""
         spent = self.spent_today(key)
         key.wallet.balance -= credits
         key.spent = spent + credits
@@ -189,7 +189,7 @@ class Accounts:
         return charge
 
     def refund(self, charge: Charge) -> None:
-        """Give a charge back, to the day's cap as well where it is still the same UTC day."""
+        """Refund a charge, and restore the daily cap too if it is still the same UTC day."""
         key = charge.key
         key.wallet.balance += charge.credits
         if charge.at.date() == self.clock.now().date():

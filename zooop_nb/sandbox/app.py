@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI application: its routes, and every refusal in the documented envelope."""
+"""The sandbox as an ASGI application: routes, and error handlers that use the documented envelope."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from zooop_nb.sandbox.state import Sandbox
 
 
 def build(sandbox: Sandbox, *, with_control: bool) -> ASGIApp:
-    """The application that serves `sandbox`; `with_control` adds `/_sandbox/...` and its faults."""
+    """Return the application that serves `sandbox`; `with_control` adds `/_sandbox/...` and its faults."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -33,7 +33,7 @@ def build(sandbox: Sandbox, *, with_control: bool) -> ASGIApp:
         },
         lifespan=lifespan,
     )
-    # A client that follows no redirects would take one for an answer; the API has no such paths.
+    # The API never redirects, and a client that does not follow redirects would take one for the response.
     app.router.redirect_slashes = False
     app.state.sandbox = sandbox
     if not with_control:
@@ -57,7 +57,7 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 async def _unroutable(request: Request, error: Exception) -> Response:
-    """Unknown paths and methods."""
+    """Handle unknown paths and methods."""
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
     refusal = Refusal(error.status_code, code, f"{error.detail}: {request.method} {request.url.path}")
@@ -65,10 +65,10 @@ async def _unroutable(request: Request, error: Exception) -> Response:
 
 
 async def _gone(_: Request, __: Exception) -> Response:
-    """The caller hung up in the middle of its body: nobody reads this answer."""
+    """Handle a client that disconnects while sending its body; this response is never read."""
     return Response(status_code=400)
 
 
 async def _broken(_: Request, __: Exception) -> Response:
-    """A defect of the sandbox; its traceback goes to stderr."""
-    return _envelope(Refusal(500, "internal_error", "The sandbox failed; its log on stderr says how."))
+    """Handle a bug in the sandbox; the traceback goes to stderr."""
+    return _envelope(Refusal(500, "internal_error", "Internal error in the sandbox; see its log on stderr."))

@@ -1,4 +1,4 @@
-"""The media that the sandbox holds: files on disk, found by the URLs under which it serves them.
+"""The sandbox's media: files on disk, looked up by the URLs they are served at.
 
 API documentation: "POST /v1/uploads" (URLs), "Image output URLs".
 """
@@ -12,12 +12,12 @@ from zooop_nb.sandbox.moderation import CLEAN, Marks
 
 STORAGE_HOST = "storage.zooop.ai"
 IMAGE_PREFIX = "cdn-cgi/image/format=png,quality=95/"
-"""Before the path of a raster output: the image transformation, whose `.webp` names the source object."""
+"""The image transformation in the URL of a raster output; the `.webp` in that URL names the source object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file. `key` is its place in the storage, `<userId>/<projectId>/<name>`."""
+    """One file. `key` is its storage key, `<userId>/<projectId>/<name>`."""
 
     key: str
     file: Path
@@ -26,17 +26,17 @@ class Asset:
     """Bytes."""
     sha256: str
     facts: Facts | None = None
-    """Its measures; None for vectors."""
+    """Its measured properties; None for vector files."""
     marks: Marks = CLEAN
     transformed: bool = False
-    """Whether it is delivered through the image transformation."""
+    """Whether its URL goes through the image transformation."""
 
     def url(self, base: str) -> str:
         return f"{base}/{IMAGE_PREFIX if self.transformed else ''}{self.key}"
 
 
 class Assets:
-    """All files, by their keys."""
+    """All files, by key."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,14 +49,14 @@ class Assets:
         return self._assets.get(key)
 
     def remove_files(self) -> None:
-        """Take every file off the disk, before a reset."""
+        """Delete every file from disk, before a reset."""
         for asset in self._assets.values():
             asset.file.unlink(missing_ok=True)
 
     def find(self, url: str, hosts: frozenset[str]) -> Asset | None:
-        """The file behind one of the sandbox's own URLs, or None. `hosts` are the names it answers to.
+        """Return the file behind one of the sandbox's own URLs, or None. `hosts` are its host names.
 
-        Raises ForeignUrlError where the URL is somebody else's, or none at all.
+        Raises ForeignUrlError if the URL is on another host or not a valid URL.
         """
         try:
             parts = urlsplit(url)
@@ -71,4 +71,4 @@ class Assets:
 
 
 class ForeignUrlError(ValueError):
-    """Not one of ZOOOP's own URLs."""
+    """The URL is not on a ZOOOP host."""

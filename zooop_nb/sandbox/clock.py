@@ -1,4 +1,4 @@
-"""The sandbox's own time, which a test can move forward: caps, windows, keys and tasks all go by it."""
+"""The sandbox's clock, which a test can advance; caps, rate limits, idempotency keys and tasks all use it."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """Runs as fast as real time from `start`, and jumps when it is told to; it never goes back."""
+    """A clock that runs at real speed from `start` and can be advanced; it never goes back."""
 
     def __init__(self, start: datetime | None = None) -> None:
         self._start = start or datetime.now(UTC)
@@ -15,14 +15,14 @@ class Clock:
         self._jumped = asyncio.Event()
 
     def elapsed(self) -> float:
-        """Seconds since the start, jumps included."""
+        """Return the seconds since the start, including advances."""
         return time.monotonic() - self._origin + self._advanced
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self.elapsed())
 
     def advance(self, seconds: float) -> None:
-        """Jump forward; whoever waits for a moment that has now passed goes on."""
+        """Jump forward and wake the waiters whose moment has passed."""
         self._advanced += seconds
         self._jumped.set()
         self._jumped = asyncio.Event()
@@ -37,5 +37,5 @@ class Clock:
 
 
 def stamp(moment: datetime) -> str:
-    """The wire's timestamp: UTC, milliseconds, `Z`."""
+    """Format a timestamp as the API does: UTC, milliseconds, `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

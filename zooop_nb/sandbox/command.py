@@ -1,4 +1,4 @@
-"""`python -m zooop_nb sandbox`: the command line of the local ZOOOP."""
+"""`python -m zooop_nb sandbox`: the command line of the sandbox."""
 
 import argparse
 import ipaddress
@@ -11,11 +11,11 @@ _EXTRA = "pip install 'zooop-nb[sandbox]'"
 
 
 _DESCRIPTION = """\
-A local ZOOOP: the v1 API as a real server with state, and real media made on this machine. It costs
-nothing and calls nobody; prices, timings and models' behaviour in it are made up.
+A local ZOOOP: the v1 API as a real, stateful server that generates real media on this machine. It costs
+nothing and contacts no other server; its prices, timings and model behaviour are made up.
 
-When it is ready it prints one JSON line, {"url": "http://127.0.0.1:PORT", "token": "zpk_test_..."},
-and then serves until it is stopped (Ctrl-C)."""
+When ready, it prints one JSON line, {"url": "http://127.0.0.1:PORT", "token": "zpk_test_..."}, and
+serves until stopped (Ctrl-C)."""
 
 _EPILOG = """\
 examples:
@@ -23,13 +23,13 @@ examples:
       and in another shell:
       curl -H "Authorization: Bearer zpk_test_me" http://127.0.0.1:8765/v1/me
   zooop-nb sandbox --host 0.0.0.0 --port 8765 --world class.json
-      for a class: the file holds a token for each student, {"tokens": [{"token": "zpk_test_ada",
+      for a class: the file has one token per student, {"tokens": [{"token": "zpk_test_ada",
       "label": "Ada", "balance": 500}, ...]}; students set ZOOOP_API_HOST=http://THIS-MACHINE:8765
   zooop-nb sandbox --speed 0 --control
-      for tests: nothing takes time, and /_sandbox/ has books, faults and the clock
+      for tests: tasks take no time, and /_sandbox/ offers books, faults and the clock
 
-The world file, the content policy's triggers, the control plane and every rule that is kept or not:
-zooop_nb/sandbox/README.md, in the package."""
+zooop_nb/sandbox/README.md, in the package, documents the world file, the content policy triggers, the
+control plane, and which rules of the API are implemented."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,36 +42,36 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="the address to listen on (default: %(default)s, this machine alone; 0.0.0.0: all networks)",
+        help="address to listen on (default: %(default)s, this machine only; 0.0.0.0: all networks)",
     )
-    parser.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
+    parser.add_argument("--port", type=int, default=0, help="port (default: a free one)")
     parser.add_argument(
-        "--token", help="a token that is let in (default: the world file's first, or a new one)"
+        "--token", help="a token to accept (default: the first in the world file, or a new one)"
     )
     parser.add_argument(
         "--world",
         type=Path,
         metavar="FILE",
-        help="a JSON file that sets the scene: users, tokens, teams, balances, caps, failing models",
+        help="JSON file with the initial state: users, tokens, teams, balances, caps, failing models",
     )
     parser.add_argument(
         "--speed",
         type=float,
         default=10.0,
         metavar="X",
-        help="how many times faster than the real models (default: %(default)g; 1: as slow; 0: at once)",
+        help="speed relative to the real models (default: %(default)g; 1: real time; 0: no waiting)",
     )
     parser.add_argument(
         "--control", action="store_true", help="serve the control plane /_sandbox/ (loopback only)"
     )
     parser.add_argument(
-        "--until-eof", action="store_true", help="stop when stdin closes, as with the program that started it"
+        "--until-eof", action="store_true", help="stop when stdin closes, e.g. when the parent process ends"
     )
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the sandbox. Returns the exit code: 0 after a clean end, 1 or 2 with a message on stderr."""
+    """Run the sandbox. Returns the exit code: 0 after a clean shutdown, 1 or 2 with a message on stderr."""
     options = parser().parse_args(arguments)
     if not 0 <= options.speed < float("inf"):
         return _fail(f"--speed {options.speed:g}: must be 0 or more", 2)
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"--port {options.port}: must be between 0 and 65535", 2)
     if options.control and not _is_loopback(options.host):
         return _fail(
-            f"--control serves this machine only: --host {options.host} is not a loopback address", 2
+            f"--control is for this machine only: --host {options.host} is not a loopback address", 2
         )
     try:
         from zooop_nb.sandbox.serve import ListenError, serve
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 1)
     sys.stdout.flush()
     sys.stderr.flush()
-    # A picture or clip may still be in the making, in a thread that nothing can stop; nobody waits for it.
+    # Rendering threads cannot be stopped, and their output is no longer needed: do not wait for them.
     os._exit(0)
 
 

@@ -1,5 +1,6 @@
-"""The control plane, `/_sandbox/...`: books, faults, the clock, cancelling and reset. With `--control` only,
-and for callers on this machine only.
+"""The control plane, `/_sandbox/...`: books, faults, the clock, cancelling and reset.
+
+Available only with `--control`, and only to clients on the same machine.
 """
 
 import ipaddress
@@ -16,7 +17,7 @@ from zooop_nb.sandbox.wire import base_url, read_json
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own."""
+    """Return whether a host name or address is a loopback address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -25,7 +26,7 @@ def is_loopback(host: str) -> bool:
 
 def _admit(request: Request) -> Sandbox:
     if request.client is None or not is_loopback(request.client.host):
-        raise Refusal(403, "loopback_only", "The control plane answers callers on its own machine only.")
+        raise Refusal(403, "loopback_only", "The control plane accepts clients on its own machine only.")
     sandbox = request.app.state.sandbox
     assert isinstance(sandbox, Sandbox)
     return sandbox
@@ -36,7 +37,7 @@ async def books(request: Request) -> Response:
 
 
 async def faults(request: Request) -> Response:
-    """GET shows the list with what is left of it; POST replaces it."""
+    """GET shows the list with its remaining counts; POST replaces it."""
     _admit(request)
     plan = request.app.state.faults
     assert isinstance(plan, Faults)
@@ -66,7 +67,7 @@ async def cancel(request: Request) -> Response:
 
 
 async def reset(request: Request) -> Response:
-    """Back to the world file, without faults."""
+    """Reset to the world file, and clear all faults."""
     sandbox = _admit(request)
     request.app.state.faults.clear()
     await sandbox.reset()

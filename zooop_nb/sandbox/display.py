@@ -1,7 +1,7 @@
-"""What the catalogue shows of itself: logos, covers, style and voice previews, made when first asked for.
+"""The catalogue's own media: logos, covers, style and voice previews, generated on first request.
 
-The catalogue names them under `https://storage.zooop.ai/assets/`; answers name them under the sandbox's
-own address, and only names that the catalogue holds are served.
+The catalogue has them under `https://storage.zooop.ai/assets/`; responses replace that with the sandbox's
+own address, and only names in the catalogue are served.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ _PREFIX = f"https://{STORAGE_HOST}/"
 
 
 def localised(value: Any, base: str) -> Any:
-    """A catalogue's value with every URL of the storage turned into one of the sandbox."""
+    """Return a catalogue value with every storage URL rewritten to the sandbox's address."""
     if isinstance(value, str):
         return f"{base}/{value.removeprefix(_PREFIX)}" if value.startswith(_PREFIX) else value
     if isinstance(value, dict):
@@ -29,7 +29,7 @@ def localised(value: Any, base: str) -> Any:
 
 
 class Display:
-    """The files behind the catalogue's own URLs. They outlive a reset: nothing in them changes."""
+    """The files behind the catalogue's own URLs. They never change, so they survive a reset."""
 
     def __init__(self, catalogue: Catalogue, folder: Path) -> None:
         models = [
@@ -43,7 +43,7 @@ class Display:
         self._made: dict[str, tuple[Path, str]] = {}
 
     async def get(self, key: str) -> tuple[Path, str] | None:
-        """The file and its media type, or None where the catalogue has no such URL."""
+        """Return the file and its media type, or None if the URL is not in the catalogue."""
         if key not in self._names:
             return None
         if key not in self._made:

@@ -1,14 +1,16 @@
-"""Faults on request: answers that go wrong as real ones do, before or after the server acted.
+"""Fault injection: requests that fail as real ones do, before or after the server has processed them.
 
-A fault is `{"method", "path", "after", "times", "do"}`. `path` is a path with all that lies below it, or a
-glob (`/v1/tasks/*`; its `*` crosses slashes); `method` may be left out. The first `after` matching calls
-pass, the next `times` (1 unless told; null means all) go wrong. `do` is one of
-`{"status", "code", "retryAfter", "message", "extras"}`: that answer instead of the server's own, which does
-not act. Without `code` it is an HTML page, as a proxy in front of the API would send.
-`"drop_before"`: the connection closes; the server did not act. `"drop_after"`: it did.
-`"garbage"`: 200 with a body that is no JSON; the server did not act.
-`{"delay": seconds}`: the answer comes later. `{"truncate": bytes}`: the server acts, and of its answer's
-body only so much arrives before the connection closes.
+A fault is `{"method", "path", "after", "times", "do"}`. `path` is a path, which includes everything below
+it, or a glob (`/v1/tasks/*`; its `*` also matches slashes); `method` is optional. The first `after` matching
+requests pass, the next `times` (default 1; null for all) fail. `do` is one of:
+
+- `{"status", "code", "retryAfter", "message", "extras"}`: this response is sent instead, and the server does
+  not act. Without `code` it is an HTML page, as a proxy in front of the API would send.
+- `"drop_before"`: the connection closes before the server acts.
+- `"drop_after"`: the connection closes after the server has acted.
+- `"garbage"`: 200 with a body that is not JSON; the server does not act.
+- `{"delay": seconds}`: the response is delayed.
+- `{"truncate": bytes}`: the server acts, but the connection closes after this many bytes of the body.
 """
 
 import asyncio
@@ -23,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from zooop_nb.sandbox.refusal import Refusal
 
 HANG_UP = "zooop.hang_up"
-"""The scope's extension that closes the connection; the sandbox's own protocol class offers it."""
+"""The ASGI scope extension that closes the connection; the sandbox's own protocol class provides it."""
 CONTROL = "/_sandbox/"
 
 _WORDS = ("drop_before", "drop_after", "garbage")
@@ -31,7 +33,7 @@ _WORDS = ("drop_before", "drop_after", "garbage")
 
 @dataclass(slots=True)
 class Fault:
-    """One fault, with what is left of it. `times` None: for good."""
+    """One fault; `after` and `times` count down. `times` None means forever."""
 
     method: str | None
     path: str
@@ -41,12 +43,12 @@ class Fault:
 
     @classmethod
     def read(cls, data: object, place: str) -> "Fault":
-        """Raises Refusal 400 `invalid_payload`, which names the key."""
+        """Validate one fault. Raises Refusal 400 `invalid_payload`, which names the key."""
         if not isinstance(data, dict):
             raise _wrong(place, "must be an object with path and do")
         unknown = sorted(set(data) - {"method", "path", "after", "times", "do"})
         if unknown:
-            raise _wrong(f"{place}.{unknown[0]}", "is not known; there are method, path, after, times, do")
+            raise _wrong(f"{place}.{unknown[0]}", "is unknown; the keys are method, path, after, times, do")
         method, path, after, times = (
             data.get("method"),
             data.get("path"),
@@ -99,7 +101,7 @@ def _read_do(do: object, place: str) -> str | dict[str, Any]:
     raise _wrong(
         place,
         f"must be {', '.join(_WORDS)}, an object with delay (seconds) or truncate (bytes), "
-        "or one with status (200 to 599) and perhaps code, message, retryAfter, extras",
+        "or one with status (200 to 599) and optionally code, message, retryAfter, extras",
     )
 
 
@@ -119,14 +121,14 @@ def _wrong(place: str, problem: str) -> Refusal:
 
 
 class Faults:
-    """The list of faults, and the middleware that plays them. The control plane itself has none."""
+    """The list of faults and the middleware that injects them. The control plane itself is exempt."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._faults: list[Fault] = []
 
     def replace(self, faults: object) -> None:
-        """Set the list anew. Raises Refusal 400 where one of them is wrong; then the old list stays."""
+        """Replace the list. Raises Refusal 400 if a fault is invalid; the old list is then kept."""
         if not isinstance(faults, list):
             raise _wrong("faults", "must be a list")
         self._faults = [Fault.read(fault, f"[{index}]") for index, fault in enumerate(faults)]
@@ -165,7 +167,7 @@ class Faults:
                 await _instead(do)(scope, receive, send)
 
     def _due(self, method: str, path: str) -> str | dict[str, Any] | None:
-        """What happens to this call: the first fault whose turn it is. The others that match count it too."""
+        """Return the action of the first fault that is due. Other matching faults count the request too."""
         due: Fault | None = None
         for fault in self._faults:
             if fault.times == 0 or not fault.matches(method, path):
@@ -201,11 +203,11 @@ class Faults:
 
 
 async def _nowhere(_: Message) -> None:
-    """Swallows an answer."""
+    """Discard a response message."""
 
 
 async def _drain(receive: Receive) -> None:
-    """Read the rest of the body: a connection closed on unread bytes is reset, and not merely closed."""
+    """Read the rest of the body: closing a connection with unread bytes resets it."""
     more = True
     while more:
         message = await receive()
@@ -213,7 +215,7 @@ async def _drain(receive: Receive) -> None:
 
 
 async def _hang_up(scope: Scope, receive: Receive) -> None:
-    """Close the connection, and stay until that is done: returning earlier would have uvicorn answer 500."""
+    """Close the connection and wait until it is closed: on an earlier return, uvicorn would send a 500."""
     close: Callable[[], None] = scope["extensions"][HANG_UP]
     close()
     while (await receive())["type"] != "http.disconnect":
@@ -226,6 +228,6 @@ def _instead(do: dict[str, Any]) -> Response:
     if "code" not in do:
         page = f"<!DOCTYPE html><html><body><h1>Error {status}</h1></body></html>"
         return Response(page, status_code=status, headers={**headers, "content-type": "text/html"})
-    message = do.get("message", "A fault that the control plane asked for.")
+    message = do.get("message", "A fault injected by the control plane.")
     refusal = Refusal(status, do["code"], message, **do.get("extras", {}))
     return JSONResponse(refusal.envelope(), status_code=status, headers=headers)

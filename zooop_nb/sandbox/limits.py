@@ -1,7 +1,7 @@
-"""How often a token may ask: the documented sliding windows of 60 seconds, by the sandbox's clock.
+"""Rate limits per token: the documented sliding windows of 60 seconds, by the sandbox's clock.
 
-The windows are pyrate-limiter's: its buckets take each call's time from the caller, which a clock that
-can be moved forward needs.
+The windows are pyrate-limiter's, because its buckets accept the time of each request from the caller, as a
+clock that can be advanced requires.
 """
 
 import math
@@ -26,7 +26,7 @@ PER_MINUTE: Mapping[str, int] = {
 
 
 class Limits:
-    """One window for each token and bucket. `overrides` are the world file's numbers."""
+    """One window per token and bucket. `overrides` are the limits from the world file."""
 
     def __init__(self, clock: Clock, overrides: Mapping[str, int]) -> None:
         self.per_minute = {**PER_MINUTE, **overrides}
@@ -34,7 +34,7 @@ class Limits:
         self._windows: dict[tuple[str, str], InMemoryBucket] = {}
 
     def take(self, token: str, bucket: str) -> None:
-        """Count one call. Raises Refusal 429 `rate_limited` with the seconds to wait."""
+        """Count one request. Raises Refusal 429 `rate_limited` with the seconds to wait."""
         limit = self.per_minute[bucket]
         window = self._windows.get((token, bucket))
         if window is None:
@@ -44,7 +44,7 @@ class Limits:
         call = RateItem(bucket, moment)
         if not window.put(call):
             wait = window.waiting(call)
-            assert isinstance(wait, int), "a bucket in memory answers at once"
+            assert isinstance(wait, int), "an in-memory bucket returns immediately"
             seconds = max(1, math.ceil(wait / 1000))
             raise Refusal(
                 429,

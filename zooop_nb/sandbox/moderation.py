@@ -1,15 +1,15 @@
-"""What the sandbox refuses on content policy: a documented list of triggers, one for each outcome.
+"""Simulated content policy: a fixed list of triggers, one for each outcome.
 
-Words, anywhere in a prompt or another text param (case does not matter):
-`sandbox-nsfw` -> `POST /v1/tasks` answers 422 `moderation_blocked`, and no credit moves.
+Words, anywhere in a prompt or another text param (case-insensitive):
+`sandbox-nsfw` -> `POST /v1/tasks` returns 422 `moderation_blocked`, and nothing is charged.
 
-Marks, as ASCII bytes anywhere in an uploaded file (append one to a picture or clip that is fine:
-`printf 'sandbox-block:porn;' >> cat.png`), with a `;` at their end:
+Marks, ending in `;`, as ASCII bytes anywhere in an uploaded file (append one to any picture or clip:
+`printf 'sandbox-block:porn;' >> cat.png`):
 `sandbox-block:LABELS;` -> a picture is refused with 451 and LABELS; a clip ends `blocked` with LABELS.
-`sandbox-error:REASON;` -> a clip ends `errored` with REASON; a picture or sound answers 502
+`sandbox-error:REASON;` -> a clip ends `errored` with REASON; a picture or sound upload returns 502
 `storage_upload_failed`.
-`sandbox-unmoderated;` -> the upload answers 503 `moderation_unavailable`.
-`sandbox-refuse:LABELS;` -> the upload is fine; a task that uses it answers 422 `moderation_blocked`.
+`sandbox-unmoderated;` -> the upload returns 503 `moderation_unavailable`.
+`sandbox-refuse:LABELS;` -> the upload succeeds; a task that uses it returns 422 `moderation_blocked`.
 `sandbox-vision:CODE;` -> describe-image fails with CODE: `policy_violation`, `upstream_rate_limited` or
 `vision_unavailable`.
 """
@@ -27,7 +27,7 @@ _MARK = re.compile(rb"sandbox-(block|error|refuse|vision|unmoderated)(?::([\x20-
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The marks that a file carries; None or False where it does not."""
+    """The marks in a file; None or False if absent."""
 
     block: str | None = None
     error: str | None = None
@@ -40,7 +40,7 @@ CLEAN = Marks()
 
 
 def marks(data: bytes) -> Marks:
-    """Read a file's marks."""
+    """Return the marks in a file."""
     found = {name.decode(): (text or b"").decode() for name, text in _MARK.findall(data)}
     return Marks(
         block=found.get("block"),
@@ -52,12 +52,12 @@ def marks(data: bytes) -> Marks:
 
 
 def unmarked(data: bytes) -> bytes:
-    """The file as it was before it was marked: not every format allows bytes after its end."""
+    """Remove the marks from a file, because not every format allows trailing bytes."""
     return _MARK.sub(b"", data)
 
 
 def check_texts(texts: Mapping[str, str]) -> None:
-    """`texts` are the caller's, by param. Raises Refusal 422 `moderation_blocked`."""
+    """Check the caller's texts, by param. Raises Refusal 422 `moderation_blocked`."""
     for param, text in texts.items():
         if any(word in text.lower() for word in TRIGGER_WORDS):
             raise Refusal(
@@ -66,7 +66,7 @@ def check_texts(texts: Mapping[str, str]) -> None:
 
 
 def check_media(media: Mapping[str, Iterable[Marks]]) -> None:
-    """Raises Refusal 422 `moderation_blocked` where a file that a param names is marked for it."""
+    """Raise Refusal 422 `moderation_blocked` if a file in a param carries a `sandbox-refuse` mark."""
     for param, files in media.items():
         for file in files:
             if file.refuse is not None:

@@ -1,4 +1,4 @@
-"""From a body to a priced order: what `POST /v1/quote` and `POST /v1/tasks` share."""
+"""Turn a request body into a priced order, for both `POST /v1/quote` and `POST /v1/tasks`."""
 
 import hashlib
 import json
@@ -21,20 +21,20 @@ KIND_OF_PARAM = {
     "video_url": "video",
     "audio_url": "audio",
 }
-"""What a media param takes. A type that is not here takes any."""
+"""The kind of media that a param type accepts. Types not listed accept any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A body that is fine: what runs, with which params, on which of the sandbox's own files."""
+    """A valid body: the resolved model and params, the input files and the price."""
 
     resolved: Resolved
     media: dict[str, tuple[Asset, ...]]
-    """Media param -> the files behind its URLs, in their order."""
+    """Media param -> the files behind its URLs, in order."""
     price: Price
 
     def fingerprint(self) -> str:
-        """The same for orders that ask for the same thing, wherever their files lie."""
+        """Return a digest that is equal for equal orders, wherever their files are stored."""
         params: dict[str, object] = dict(self.resolved.params)
         params |= {param: [asset.sha256 for asset in files] for param, files in self.media.items()}
         recipe = self.resolved.recipe.slug if self.resolved.recipe else None
@@ -42,8 +42,10 @@ class Order:
         return hashlib.sha256(json.dumps(target, sort_keys=True, default=str).encode()).hexdigest()
 
     def work(self, nth: int) -> Work:
-        """What to render. An order sent again gives another picture, and each of them is repeatable:
-        `nth` (from 0) counts the equal orders before. A `seed` among the params settles it alone.
+        """Return the work to render; `nth` is the number of equal orders before this one.
+
+        Repeating an order gives a different picture each time, and each of them is reproducible. With a
+        `seed` param, `nth` is ignored.
         """
         if self.resolved.params.get("seed") is not None:
             nth = 0
@@ -51,7 +53,7 @@ class Order:
         return work_order(self.resolved, seed=int.from_bytes(digest[:6], "big"))
 
     def with_inputs(self, work: Work) -> Work:
-        """The work with its files' bytes, read from disk."""
+        """Return the work with its input files read from disk."""
         inputs = {
             param: tuple(asset.file.read_bytes() for asset in files) for param, files in self.media.items()
         }
@@ -61,7 +63,7 @@ class Order:
 def read_order(
     body: object, catalogue: Catalogue, world: World, assets: Assets, hosts: frozenset[str]
 ) -> Order:
-    """Resolve, check and price a body. Raises Refusal for everything that is wrong with it."""
+    """Resolve, check and price a body. Raises Refusal if it is invalid."""
     resolved = resolve(catalogue, body, disabled=world.disabled, hidden=world.hidden)
     media: dict[str, tuple[Asset, ...]] = {}
     seconds: dict[str, float] = {}
@@ -86,7 +88,7 @@ def _own_file(url: str, param: str, kind: str | None, assets: Assets, hosts: fro
             400,
             "invalid_payload",
             f'Param "{param}" takes only ZOOOP-hosted URLs. Send the file to POST /v1/uploads first, '
-            "and use the url that it answers.",
+            "and use the url in its response.",
             param=param,
         ) from None
     if asset is None:

@@ -1,7 +1,7 @@
-"""Whether a value is one that a param takes: type, choices, range, length, count.
+"""Validate param values: type, choices, range, length, count.
 
-The same rules check a body's params and the catalogue's own defaults. A param of a type that nobody has
-documented yet is passed through untouched. API documentation: "Reading a model's params schema".
+The same rules check a body's params and the catalogue's own defaults. Params of undocumented types are
+passed through unchanged. API documentation: "Reading a model's params schema".
 """
 
 import json
@@ -17,44 +17,44 @@ Wire = dict[str, Any]
 MEDIA_TYPES = frozenset(
     {"image_url", "image_urls", "video_url", "audio_url", "first_frame", "last_frame", "mask_url"}
 )
-"""The types whose values are ZOOOP-hosted URLs; `voice` joins them where it offers no choices."""
+"""The types whose values are ZOOOP-hosted URLs; so are those of a `voice` without choices."""
 
 _TEXT_TYPES = frozenset({"text", "long_text"})
 _CHOICE_TYPES = frozenset({"aspect_ratio", "resolution", "enum", "voice", "duration"})
 
 
 def choices(param: Wire) -> list[object]:
-    """The values that the param offers, in whichever of the three ways; empty where it lists none."""
+    """Return the values that the param offers, in any of the three formats; empty if it lists none."""
     listed = param.get("options") or param.get("enumValues") or []
     return [option["value"] if isinstance(option, dict) else option for option in listed]
 
 
 def limit(param: Wire, name: str) -> Any:
-    """A constraint (`min`, `max`, `step`, `minLength`, `maxLength`, `maxCount`, `pattern`), or None.
+    """Return a constraint (`min`, `max`, `step`, `minLength`, `maxLength`, `maxCount`, `pattern`), or None.
 
-    Lengths also stand beside `id` and `type`, as in the documentation's example of a model.
+    Lengths may also be given next to `id` and `type`, as in the documentation's example of a model.
     """
     constraints = param.get("constraints") or {}
     return constraints.get(name, param.get(name))
 
 
 def is_media(param: Wire) -> bool:
-    """Whether the param's value points to media: one URL, or a list of them."""
+    """Return whether the param's value is a media URL or a list of them."""
     return param["type"] in MEDIA_TYPES or (param["type"] == "voice" and not choices(param))
 
 
 def is_text(param: Wire) -> bool:
-    """Whether the param takes a person's own words."""
+    """Return whether the param takes free text."""
     return param["type"] in _TEXT_TYPES
 
 
 def is_blank(value: object) -> bool:
-    """Whether the value says nothing, so that a required param with it counts as missing."""
+    """Return whether the value is empty, so that a required param with it counts as missing."""
     return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 
 def hint(param: Wire) -> Wire:
-    """What `missing_required_params` says of one missing param: all that is needed to fill it in.
+    """Return the entry for one missing param in `missing_required_params`: all that is needed to fill it in.
 
     API documentation: "Error envelope".
     """
@@ -68,21 +68,21 @@ def hint(param: Wire) -> Wire:
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: as JSON, shortened, and never more than can be written."""
+    """Format a value for a message: as JSON, shortened, with lone surrogates escaped so it can be encoded."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = text if len(text) <= 80 else f"{text[:77]}..."
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def refuse(id: str, problem: str) -> NoReturn:
-    """Answer 400 `invalid_payload` for one param."""
+    """Raise Refusal 400 `invalid_payload` for one param."""
     raise Refusal(400, "invalid_payload", f'Param "{id}" {problem}', param=id)
 
 
 def check(param: Wire, value: object) -> object:
-    """The value as the param takes it; of a choice, as it is listed (`5` where the body says `5.0`).
+    """Return the validated value; for a choice, the listed one (`5` if the body says `5.0`).
 
-    Raises Refusal (400 `invalid_payload`, with `param`) where the param does not take it.
+    Raises Refusal (400 `invalid_payload`, with `param`) if the param does not accept it.
     """
     kind = param["type"]
     if kind == "image_urls":

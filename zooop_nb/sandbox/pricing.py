@@ -1,7 +1,7 @@
-"""What an order costs, by the documented formula, with the reasons.
+"""The price of an order by the documented formula, with its breakdown.
 
-final = max(minPrice, ceil(base * multiplier + surcharges + basePrice)). Reckoned in fractions: credits
-are money, and 0.1 * 30 must not come to 4. API documentation: "POST /v1/quote".
+final = max(minPrice, ceil(base * multiplier + surcharges + basePrice)). Computed with exact fractions:
+credits are money, and 0.1 * 30 must not come to 4. API documentation: "POST /v1/quote".
 """
 
 import math
@@ -16,10 +16,10 @@ from zooop_nb.sandbox.resolve import Resolved, number
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The price of one order. All but `units` is in credits, or a plain factor.
+    """The price of one order. Everything but `units` is in credits, or a plain factor.
 
-    `units` is what is paid for, counted in images, seconds, frames, thousands of characters or calls,
-    whichever the version's typical price is told in.
+    `units` is the billed quantity in the unit of the version's typical price: images, seconds, frames,
+    thousands of characters or calls.
     """
 
     credits: int
@@ -32,7 +32,7 @@ class Price:
     units: float
 
     def breakdown(self) -> Wire:
-        """The price as `/v1/quote` itemises it; whole numbers are written as such."""
+        """Return the breakdown of `/v1/quote`; whole numbers are integers."""
         return {
             "pricingKey": self.pricing_key,
             "base": _plain(self.base),
@@ -44,10 +44,10 @@ class Price:
 
 
 def price(resolved: Resolved, seconds: Mapping[str, float], frames: Mapping[str, int]) -> Price:
-    """Price a resolved body. `seconds` and `frames` are those of the media that its params point to, by URL.
+    """Price a resolved body. `seconds` and `frames` are the lengths of the media in its params, by URL.
 
-    Raises Refusal (400 `invalid_payload`, with `param`) where the price depends on the length of media
-    whose length is not known.
+    Raises Refusal (400 `invalid_payload`, with `param`) if the price depends on the length of media
+    whose length is unknown.
     """
     pricing = resolved.pricing
     key = pricing_key(resolved.params[id] for id in pricing.key)
@@ -80,7 +80,7 @@ def _units(resolved: Resolved, measured: "_Measured") -> Fraction:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """Params together with the lengths of the media that they point to."""
+    """Params together with the lengths of the media they reference."""
 
     params: Mapping[str, object]
     seconds: Mapping[str, float]
@@ -95,7 +95,7 @@ class _Measured:
         return surcharge.add * self.product(surcharge.times)
 
     def amount(self, factor: Factor) -> Fraction:
-        """How much of the thing there is that the factor counts, exactly."""
+        """Return the exact quantity that the factor counts."""
         value = self.params.get(factor.param)
         match factor.by:
             case "count":

@@ -1,4 +1,4 @@
-"""A sandbox as a child process: started, used and stopped from Python. Standard library only."""
+"""Run a sandbox as a child process from Python. Imports the standard library only."""
 
 import json
 import subprocess
@@ -11,21 +11,21 @@ from types import TracebackType
 from typing import IO, Any
 
 START_SECONDS = 60.0
-"""How long a sandbox may take until it is ready."""
+"""How long to wait for a sandbox to become ready."""
 
 
 class SandboxStartError(RuntimeError):
-    """The sandbox did not start; the message is its own."""
+    """The sandbox did not start; the message is its stderr output."""
 
 
 class SandboxProcess:
-    """A running sandbox. Ends with `stop()`, with the context manager, or with this process."""
+    """A running sandbox. Stopped by `stop()`, by leaving the context manager, or when this process ends."""
 
     def __init__(self, process: "subprocess.Popen[str]", url: str, token: str, log: IO[bytes]) -> None:
         self._process = process
         self._log = log
         self.url = url
-        """`http://127.0.0.1:PORT`, without a slash at its end."""
+        """`http://127.0.0.1:PORT`, without a trailing slash."""
         self.token = token
 
     @classmethod
@@ -41,8 +41,8 @@ class SandboxProcess:
     ) -> "SandboxProcess":
         """Start a sandbox and wait until it is ready.
 
-        `world` is a world file's path or its content. With `until_eof` it ends when this process does,
-        however that ends. Raises SandboxStartError.
+        `world` is the path or the content of a world file. With `until_eof` the sandbox stops when this
+        process ends for any reason. Raises SandboxStartError.
         """
         command = [sys.executable, "-m", "zooop_nb.sandbox", "--speed", str(speed), "--port", str(port)]
         if token is not None:
@@ -69,7 +69,7 @@ class SandboxProcess:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            # An interrupt of a notebook's kernel goes to its whole group, and is not meant for the sandbox.
+            # Interrupting a notebook kernel signals its whole process group; the sandbox must not receive it.
             start_new_session=sys.platform != "win32",
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
@@ -100,17 +100,17 @@ class SandboxProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether the sandbox is running."""
         return self._process.poll() is None
 
     @property
     def log(self) -> str:
-        """What it wrote to stderr so far: nothing, where all is well."""
+        """Its stderr output so far; empty unless something went wrong."""
         self._log.seek(0)
         return self._log.read().decode(errors="replace")
 
     def stop(self) -> int:
-        """Stop it and wait for its end; a second call does nothing. Returns its exit code."""
+        """Stop the sandbox and wait for it to end. Returns its exit code. Safe to call more than once."""
         if self._process.poll() is None:
             self._process.terminate()
             try:

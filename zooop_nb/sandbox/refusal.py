@@ -1,6 +1,6 @@
-"""The one way in which the sandbox says no: the documented error envelope, as an exception.
+"""The documented error envelope as an exception, used for every error response of the sandbox.
 
-Rules raise it, the server turns it into an answer. API documentation: "Error envelope".
+Rules raise it, and the server turns it into a response. API documentation: "Error envelope".
 """
 
 _FAMILY_OF_STATUS = {
@@ -12,18 +12,19 @@ _FAMILY_OF_STATUS = {
 
 
 def family(status: int) -> str:
-    """The envelope's `type` for an HTTP status. The documentation names five families, and no table."""
+    """Return the envelope's `type` for an HTTP status. The documentation names five families, no mapping."""
     if status >= 500:
         return "api_error"
     return _FAMILY_OF_STATUS.get(status, "invalid_request_error")
 
 
 class Refusal(Exception):
-    """An answer in the documented error envelope.
+    """An error response in the documented envelope.
 
-    `status` is the HTTP status, `code` the machine-readable reason, `type` the family (by default the
-    status's own), `param` the one body or query field at fault, `retry_after` the seconds that the
-    `Retry-After` header names. `extras` stand in the envelope as they are: `params`, `cap`, `labels`, ...
+    `status` is the HTTP status, `code` the machine-readable reason, `type` the family (derived from the
+    status by default), `param` the one body or query field at fault, `retry_after` the value of the
+    `Retry-After` header in seconds. `extras` are added to the envelope unchanged: `params`, `cap`,
+    `labels`, ...
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Refusal(Exception):
         self.extras = extras
 
     def envelope(self) -> dict[str, object]:
-        """The answer's body: `{"error": {"message", "type", "code", ("param"), ...}}`."""
+        """Return the response body: `{"error": {"message", "type", "code", ("param"), ...}}`."""
         error: dict[str, object] = {"message": self.message, "type": self.type, "code": self.code}
         if self.param is not None:
             error["param"] = self.param

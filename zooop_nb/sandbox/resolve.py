@@ -1,7 +1,7 @@
-"""From a body of `/v1/quote` or `/v1/tasks` to what runs: which model and version, with which params.
+"""Resolve a body of `/v1/quote` or `/v1/tasks` to a model, a version and params.
 
-Pure: the body in, the resolution or a Refusal out. Both endpoints come through here, so a quote and the
-submit of the same body can only agree. API documentation: "POST /v1/quote", "POST /v1/tasks".
+Pure functions: they take the body and return the resolution or raise a Refusal. Both endpoints use them, so
+a quote and a submit of the same body always agree. API documentation: "POST /v1/quote", "POST /v1/tasks".
 """
 
 import re
@@ -22,10 +22,10 @@ _WORDS = ("prompt", "text", "lyrics")
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What a body asks for.
+    """A resolved body.
 
-    `params` are all that the renderer and the price depend on: the given ones, the fixed ones and the
-    defaults. `asked` are the given ones alone. `specs` describe the params that the caller may set.
+    `params` are all the params that the renderer and the price depend on: the caller's, the fixed ones and
+    the defaults. `asked` are the caller's only. `specs` describe the params that the caller may set.
     """
 
     model: Model
@@ -37,26 +37,26 @@ class Resolved:
 
     @property
     def pricing(self) -> Pricing:
-        """The rule for the price: the recipe's own where it overrides the version's."""
+        """The pricing rule: the recipe's own if it overrides the version's."""
         own = self.recipe.pricing if self.recipe else None
         return own or self.version.pricing
 
     @property
     def unit(self) -> str:
-        """What the price is told in: `image`, `second`, `frame`, `1k_chars` or `call`."""
+        """The unit of the price: `image`, `second`, `frame`, `1k_chars` or `call`."""
         told = self.recipe.public() if self.recipe else self.version.public()
         return str(told["typicalPrice"]["unit"])
 
     @property
     def action(self) -> str:
-        """The renderer that makes it."""
+        """The name of the renderer."""
         return self.recipe.action if self.recipe else self.model.action
 
 
 def resolve(
     catalogue: Catalogue, body: object, *, disabled: Collection[str] = (), hidden: Collection[str] = ()
 ) -> Resolved:
-    """Say what a body asks for. `disabled` and `hidden` are names of models.
+    """Resolve a body. `disabled` and `hidden` are names of models.
 
     Raises Refusal: `invalid_payload` and `missing_required_params` (400), `model_not_public` (403, raw
     path only), `unknown_model`, `unknown_ai_tool`, `unknown_template` (404).
@@ -81,7 +81,7 @@ def resolve(
 
 
 def media_urls(resolved: Resolved) -> dict[str, list[str]]:
-    """The URLs that stand in media params, by param id: for the server to check, measure and hand over."""
+    """Return the URLs in media params, by param id, for the server to check, measure and load."""
     found: dict[str, list[str]] = {}
     for spec in resolved.specs:
         value = resolved.params.get(spec["id"])
@@ -91,7 +91,7 @@ def media_urls(resolved: Resolved) -> dict[str, list[str]]:
 
 
 def texts(resolved: Resolved) -> dict[str, str]:
-    """The caller's own words, by param id: what the content policy is asked about."""
+    """Return the caller's own text, by param id, for the content policy check."""
     return {
         spec["id"]: str(resolved.asked[spec["id"]])
         for spec in resolved.specs
@@ -100,7 +100,7 @@ def texts(resolved: Resolved) -> dict[str, str]:
 
 
 def work_order(resolved: Resolved, seed: int) -> Work:
-    """The renderer's order, without the media handed over: those the server reads and adds."""
+    """Return the work for the renderer, without input media, which the server reads and adds."""
     params = resolved.params
     width, height = size(resolved.model.type, params)
     counts = [params.get(f.param) for f in resolved.pricing.times if f.by == "count"]
@@ -128,7 +128,7 @@ def work_order(resolved: Resolved, seed: int) -> Work:
 
 
 def number(value: object) -> float:
-    """A param's number, also where its options spell the unit: 5, "5", "5s", "2x"."""
+    """Return a param's value as a number, even if its options spell the unit: 5, "5", "5s", "2x"."""
     if isinstance(value, str):
         return float(value.rstrip("sx"))
     if isinstance(value, int | float):
@@ -178,7 +178,7 @@ def _recipe(catalogue: Catalogue, target: str, slug: str, disabled: Collection[s
 def _asked(
     body: Mapping[str, object], specs: Iterable[Wire], recipe: Recipe | None = None
 ) -> dict[str, object]:
-    """The body's params, once none is fixed and each is known; one that is null counts as left out."""
+    """Return the body's params, checking that each is known and none is fixed; null counts as omitted."""
     params = body.get("params", {})
     if not isinstance(params, dict):
         raise _bad_field("params", f"must be an object, not {shown(params)}")
@@ -217,14 +217,14 @@ def _prepared(recipe: Recipe, asked: dict[str, object]) -> Resolved:
 
 
 def _woven(prompt: str, inputs: Mapping[str, object]) -> str:
-    """The fixed prompt with its places filled, in one pass, so that no input can fill another's place."""
+    """Fill the fixed prompt's placeholders in one pass, so that no input can fill another's placeholder."""
     return re.sub(r"\{([\w.]+)\}", lambda place: str(inputs[place[1]]), prompt)
 
 
 def _filled(specs: Iterable[Wire], asked: Mapping[str, object]) -> dict[str, object]:
-    """The given params and the defaults of the optional ones, all of them checked.
+    """Return the given params, checked, together with the defaults of the omitted optional ones.
 
-    A required param must be given even where it has a default: the documentation's own example of
+    A required param must be given even if it has a default: the documentation's own example of
     `missing_required_params` asks for an `aspect_ratio` whose default is `1:1`.
     """
     specs = list(specs)

@@ -1,7 +1,7 @@
-"""The v1 endpoints: each reads its call, asks the rules, and shapes the answer.
+"""The v1 endpoints: each one reads the request, applies the rules and builds the response.
 
-A call is checked in the order that the documentation tells: token, rate limit, body, what it asks for,
-content policy, the coarse cap, the price, the precise cap, arrears, balance. API documentation: "Endpoints".
+Requests are checked in the documented order: token, rate limit, body, the order itself, content policy,
+the coarse cap, the price, the precise cap, arrears, balance. API documentation: "Endpoints".
 """
 
 import asyncio
@@ -42,7 +42,7 @@ def _sandbox(request: Request) -> Sandbox:
 
 
 def _enter(request: Request, bucket: str | None) -> tuple[Sandbox, Key]:
-    """The caller's token, and one call off its rate limit."""
+    """Authenticate the caller and count one request against the rate limit of `bucket`."""
     sandbox = _sandbox(request)
     key = sandbox.accounts.enter(request.headers.get("authorization"))
     if bucket is not None:
@@ -177,7 +177,7 @@ async def submit(request: Request) -> Response:
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= 256:
         raise Refusal(400, "invalid_idempotency_key", "Idempotency-Key must have 1 to 256 characters.")
     body = await read_json(request)
-    # From here on nothing waits: two submits under one key cannot both find it unused.
+    # No await from here on, so two concurrent submits with one key cannot both find it unused.
     if idempotency_key is not None:
         task = sandbox.tasks.under_key(key, idempotency_key)
         if task is not None:
@@ -247,7 +247,7 @@ async def describe_image(request: Request) -> Response:
         raise Refusal(400, "invalid_payload", "The body must be a JSON object.")
     url, language = body.get("imageUrl"), body.get("language", "en")
     if not isinstance(url, str) or not url:
-        raise Refusal(400, "invalid_payload", "imageUrl is required, and is text.", param="imageUrl")
+        raise Refusal(400, "invalid_payload", "imageUrl is required and must be text.", param="imageUrl")
     if not isinstance(language, str):
         raise Refusal(400, "invalid_payload", "language must be a locale code such as zh.", param="language")
     try:
@@ -283,7 +283,7 @@ async def describe_image(request: Request) -> Response:
 
 
 async def media(request: Request) -> Response:
-    """Outputs and uploads, without a token; byte ranges are answered."""
+    """Serve outputs and uploads, without a token; byte ranges are supported."""
     path = request.path_params
     asset = _sandbox(request).assets.get(f"{path['user']}/{path['project']}/{path['name']}")
     if asset is None:
@@ -292,7 +292,7 @@ async def media(request: Request) -> Response:
 
 
 async def display(request: Request) -> Response:
-    """The catalogue's logos, covers and previews."""
+    """Serve the catalogue's logos, covers and previews."""
     found = await _sandbox(request).display.get(f"assets/{request.path_params['name']}")
     if found is None:
         raise Refusal(404, "not_found", f"There is nothing at {request.url.path}.")

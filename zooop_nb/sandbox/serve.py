@@ -1,4 +1,4 @@
-"""The sandbox as a process: a socket, uvicorn, one line when it is ready, and a clean end."""
+"""The sandbox as a process: a socket, uvicorn, one line on stdout when ready, and a clean shutdown."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class ListenError(OSError):
-    """The address cannot be listened on."""
+    """The sandbox cannot listen on the address."""
 
 
 def serve(
@@ -44,17 +44,17 @@ def serve(
     control: bool,
     until_eof: bool,
 ) -> None:
-    """Serve until SIGTERM, SIGINT or, with `until_eof`, the end of stdin. Raises ListenError, WorldError."""
+    """Serve until SIGTERM, SIGINT or, with `until_eof`, EOF on stdin. Raises ListenError, WorldError."""
     catalogue = load()
     world = load_world(world_file, token, known_models=_names(catalogue))
     listener = _listen(host, port)
-    # uvicorn raises the signal that stopped it once more when it is done: both then end up in one place.
+    # uvicorn re-raises the signal that stopped it: with this handler, it always becomes KeyboardInterrupt.
     for number in _SIGNALS:
         signal.signal(number, signal.default_int_handler)
-    # Rendering is mostly inside libraries that let other threads run; one worker a core keeps the loop free.
+    # Rendering mostly runs in libraries that release the GIL; one worker per core keeps the event loop free.
     pool = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="render")
     folder = Path(tempfile.mkdtemp(prefix="zooop-sandbox-"))
-    # Renderers' own temporary files lie in it too, and go with it even where the end cuts a renderer short.
+    # The renderers' temporary files go here too, so they are removed even if shutdown interrupts a renderer.
     tempfile.tempdir = str(folder)
     try:
         sandbox = Sandbox(world, catalogue, pool, folder, speed=speed)
@@ -84,7 +84,7 @@ def serve(
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's HTTP protocol, which lets the application close its connection without an answer."""
+    """uvicorn's HTTP protocol, extended so that the application can close a connection without a response."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -98,7 +98,7 @@ class _Protocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it is ready."""
+    """uvicorn's server, extended to print a line when it is ready."""
 
     def __init__(self, config: uvicorn.Config, ready: dict[str, str]) -> None:
         super().__init__(config)
@@ -129,14 +129,14 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _url(listener: socket.socket) -> str:
-    """Where this machine reaches it: an address that stands for all of its networks is none to call."""
+    """Return the URL for clients on this machine; a wildcard address is replaced by loopback."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _remove(folder: Path) -> None:
-    """Take the media off the disk. Renderers may still be writing: under its new name they do not find it."""
+    """Delete the media. The folder is renamed first, so that renderers still running cannot write to it."""
     gone = folder.with_name(f"{folder.name}-gone")
     with contextlib.suppress(OSError):
         folder = folder.rename(gone)
@@ -144,7 +144,7 @@ def _remove(folder: Path) -> None:
 
 
 def _stop_at_eof(server: uvicorn.Server) -> None:
-    # Not through sys.stdin: a thread that holds its buffer's lock would disturb the interpreter's end.
+    # Not sys.stdin: a thread holding its buffer lock would interfere with interpreter shutdown.
     while os.read(0, 4096):
         pass
     server.should_exit = True

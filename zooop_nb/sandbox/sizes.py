@@ -1,7 +1,7 @@
-"""How large a picture or clip is, in pixels, for the aspect ratio and resolution that were asked for.
+"""Compute the size of a picture or clip, in pixels, from the requested aspect ratio and resolution.
 
-The documentation names values such as `2k`, `1024` and `720p` without defining them; read here as the
-trade does: for pictures the long side, for video the short side.
+The documentation names values such as `2k`, `1024` and `720p` without defining them. They are interpreted as
+is common in the industry: the long side for pictures, the short side for video.
 """
 
 import re
@@ -16,7 +16,7 @@ _RATIO_IDS = ("aspect_ratio.ratio", "aspect_ratio")
 
 
 def size(type: str, params: Mapping[str, object]) -> tuple[int, int]:
-    """Width and height in pixels for a model's `type` and its merged params; both even, as codecs need."""
+    """Return width and height in pixels for a model's `type` and merged params; both even, as codecs need."""
     resolution = _resolution(params)
     if exact := re.fullmatch(_EXACT, resolution):
         return int(exact[1]), int(exact[2])
@@ -31,7 +31,7 @@ def size(type: str, params: Mapping[str, object]) -> tuple[int, int]:
 
 
 def asks_shape(params: Mapping[str, object]) -> bool:
-    """Whether the params say how wide the result is for its height."""
+    """Return whether the params fix the aspect ratio of the result."""
     return _ratio(params) is not None or re.fullmatch(_EXACT, _resolution(params)) is not None
 
 

@@ -1,4 +1,4 @@
-"""Everything that a running sandbox knows, in one place, so that a reset can begin it anew."""
+"""The whole state of a running sandbox in one place, so that a reset can rebuild it."""
 
 from concurrent.futures import Executor
 from pathlib import Path
@@ -15,7 +15,7 @@ from zooop_nb.sandbox.world import World
 
 
 class Sandbox:
-    """A world in motion. `folder` holds the media, `pool` makes them; `speed` 0 takes no time at all."""
+    """A running world. `folder` stores the media, `pool` renders them; with `speed` 0 nothing waits."""
 
     clock: Clock
     accounts: Accounts
@@ -47,18 +47,18 @@ class Sandbox:
         )
 
     async def reset(self) -> None:
-        """Back to the world file: no tasks, no uploads, full wallets, the clock at its start."""
+        """Reset to the world file: no tasks, no uploads, initial balances, the clock at its start."""
         await self.close()
         self.assets.remove_files()
         self._begin()
 
     async def close(self) -> None:
-        """Stop all that runs."""
+        """Stop all running tasks and checks."""
         await self.tasks.close()
         await self.uploads.close()
 
     def books(self, base: str) -> dict[str, object]:
-        """What moved, as the server knows it."""
+        """Return all wallets, tasks, charges and uploads, for `GET /_sandbox/books`."""
         tasks = self.tasks.all()
         return {
             "now": stamp(self.clock.now()),

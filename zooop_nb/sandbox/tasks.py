@@ -1,4 +1,4 @@
-"""Tasks from submit to their end: debited, queued by wallet, made off the event loop, refunded on failure.
+"""The life of a task: debited, queued per wallet, rendered off the event loop, refunded on failure.
 
 API documentation: "POST /v1/tasks", "GET /v1/tasks/{id}", "Limits" (concurrency).
 """
@@ -23,7 +23,7 @@ from zooop_nb.sandbox.orders import Order
 logger = logging.getLogger(__name__)
 
 KEY_LIFE = timedelta(hours=24)
-"""How long an Idempotency-Key is remembered, for each token. API documentation: "POST /v1/tasks"."""
+"""How long a token's Idempotency-Key is remembered. API documentation: "POST /v1/tasks"."""
 
 _RASTER = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 _ENDINGS = {"image/svg+xml": "svg", "video/mp4": "mp4", "audio/mpeg": "mp3", "audio/wav": "wav"}
@@ -31,7 +31,7 @@ _ENDINGS = {"image/svg+xml": "svg", "video/mp4": "mp4", "audio/mpeg": "mp3", "au
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One file that a task made, and a small picture of it where there is one."""
+    """One file that a task produced, with its thumbnail if there is one."""
 
     asset: Asset
     thumbnail: Asset | None
@@ -39,7 +39,7 @@ class Output:
 
 @dataclass(slots=True)
 class Task:
-    """One task. `moment`s are the sandbox clock's elapsed seconds."""
+    """One task. `started` is in elapsed seconds of the sandbox clock."""
 
     id: str
     key: Key
@@ -51,7 +51,7 @@ class Task:
     status: str = "queued"
     started: float = 0.0
     seconds: float | None = None
-    """How long it ran, once it succeeded."""
+    """Run time, set on success."""
     completed_at: datetime | None = None
     outputs: tuple[Output, ...] = ()
     error: str | None = None
@@ -63,11 +63,11 @@ class Task:
 
     @property
     def credits(self) -> int:
-        """What it costs its wallet: nothing once it was refunded."""
+        """Cost to the wallet in credits: 0 once refunded."""
         return 0 if self.status in ("failed", "cancelled") else self.charge.credits
 
     def submitted(self) -> dict[str, object]:
-        """The answer to its submit."""
+        """Return the response body of `POST /v1/tasks`."""
         resolved = self.order.resolved
         return {
             "taskId": self.id,
@@ -77,7 +77,7 @@ class Task:
         }
 
     def public(self, base: str) -> dict[str, object]:
-        """As `GET /v1/tasks/{id}` shows it. The first `"url"` is the first output's."""
+        """Return the response body of `GET /v1/tasks/{id}`. The first `"url"` is the first output's."""
         return {
             "taskId": self.id,
             "status": self.status,
@@ -94,7 +94,7 @@ class Task:
 
 
 class Tasks:
-    """All tasks, one first-in-first-out queue a wallet, and the keys under which they were submitted."""
+    """All tasks, one first-in-first-out queue per wallet, and the idempotency keys of the submits."""
 
     def __init__(
         self,
@@ -126,20 +126,22 @@ class Tasks:
         return self._tasks.get(task_id)
 
     def under_key(self, key: Key, idempotency_key: str) -> Task | None:
-        """The task that this token submitted under this key in the last 24 hours."""
+        """Return the task that this token submitted with this key in the last 24 hours, or None."""
         task = self._keys.get((key.token, idempotency_key))
         if task is None or self._clock.now() - task.created_at >= KEY_LIFE:
             return None
         return task
 
     def estimate(self, model_id: str) -> int | None:
-        """Median seconds of the model's last ten successes at this speed; None where there were none."""
+        """Return the median seconds of the model's last ten successes at this speed; None if none."""
         durations = self._durations.get(model_id)
         return math.ceil(statistics.median(durations)) if durations else None
 
     def submit(self, key: Key, order: Order, idempotency_key: str | None) -> Task:
-        """Debit the wallet and queue the task. All checks have been made; nothing here waits, so two
-        submits under one key cannot both get this far.
+        """Debit the wallet and queue the task.
+
+        The caller has made all checks. Nothing here awaits, so two submits with one key cannot both get
+        this far.
         """
         fingerprint = order.fingerprint()
         task_id = str(uuid.uuid4())
@@ -161,7 +163,7 @@ class Tasks:
         return task
 
     def cancel(self, task: Task) -> bool:
-        """End a task as the website's cancel button would; False where it has ended already."""
+        """Cancel a task, like the website's cancel button; return False if it has already ended."""
         if task.finished:
             return False
         if task.status == "queued":
@@ -174,7 +176,7 @@ class Tasks:
         return True
 
     async def close(self) -> None:
-        """Stop what runs; nothing is refunded, for the whole state is about to go."""
+        """Stop running tasks, without refunds, because the whole state is about to be discarded."""
         self._waiting.clear()
         runners = [task.runner for task in self._tasks.values() if task.runner and not task.runner.done()]
         for runner in runners:
@@ -239,7 +241,7 @@ class Tasks:
 
 
 def _make(task: Task, assets: Assets) -> list[Output]:
-    """Render in a worker thread, straight to disk."""
+    """Render the outputs to disk; runs in a worker thread."""
     pieces = render(task.order.with_inputs(task.work))
     return [_keep(piece, task.key.folder, assets) for piece in pieces]
 

@@ -1,4 +1,4 @@
-"""Uploads: a raw body streamed to disk, checked and kept; clips go through an asynchronous check.
+"""Uploads: a raw body is streamed to disk, checked and kept; clips are checked asynchronously.
 
 API documentation: "POST /v1/uploads", "GET /v1/uploads/{uploadId}".
 """
@@ -34,15 +34,15 @@ ENDINGS = {
     "video/webm": "webm",
     "video/quicktime": "mov",
 }
-"""The allowed types, in the documentation's order, and the ending of the stored file."""
+"""Allowed content types, in the documentation's order, and the extension of the stored file."""
 
 CHECK_SECONDS = 12.0
-"""How long the check of a clip takes at speed 1; the documentation says 5 to 30 s."""
+"""How long checking a clip takes at speed 1; the documentation says 5 to 30 s."""
 
 
 @dataclass(slots=True)
 class Upload:
-    """One upload. `id` is asked for by clips alone."""
+    """One upload. Only clips are polled by `id`."""
 
     id: str
     key: Key
@@ -56,7 +56,7 @@ class Upload:
     check: asyncio.Task[None] | None = field(default=None, repr=False)
 
     def public(self, base: str) -> dict[str, object]:
-        """As the poll shows it."""
+        """Return the response body of `GET /v1/uploads/{uploadId}`."""
         if self.asset is not None:
             return {"status": "ready", "url": self.asset.url(base), "contentType": self.content_type}
         if self.status == "blocked":
@@ -67,7 +67,7 @@ class Upload:
         return {"status": "processing"}
 
     def book(self, base: str) -> dict[str, object]:
-        """As the control plane shows it."""
+        """Return the entry that the control plane shows."""
         return {
             "uploadId": self.id,
             "status": self.status,
@@ -80,7 +80,7 @@ class Upload:
 
 
 def allowed_type(header: str | None) -> str:
-    """The media type of a `Content-Type` header. Raises Refusal 400 with the allowlist."""
+    """Return the media type of a `Content-Type` header. Raises Refusal 400 with the allowlist."""
     content_type = (header or "").split(";")[0].strip().lower()
     if content_type not in ENDINGS:
         said = f"{content_type!r} is not allowed" if content_type else "Content-Type is missing"
@@ -95,7 +95,7 @@ def allowed_type(header: str | None) -> str:
 
 
 def check_length(header: str | None) -> None:
-    """Refuse by the announced length, before a byte is read. Raises Refusal 413 `file_too_large`."""
+    """Check the announced length before the body is read. Raises Refusal 413 `file_too_large`."""
     if header is not None and header.isdecimal() and int(header) > SIZE_LIMIT:
         raise _too_large()
 
@@ -110,7 +110,7 @@ def _too_large() -> Refusal:
 
 
 class Uploads:
-    """All uploads. Files of refused ones are removed at once."""
+    """All uploads. The files of refused uploads are removed immediately."""
 
     def __init__(self, clock: Clock, assets: Assets, *, speed: float) -> None:
         self._clock = clock
@@ -122,16 +122,16 @@ class Uploads:
         return list(self._uploads.values())
 
     def get(self, upload_id: str, key: Key) -> Upload | None:
-        """A clip's upload, for the token that made it alone."""
+        """Return a clip's upload if `key` made it, else None."""
         upload = self._uploads.get(upload_id)
         if upload is None or upload.key is not key or not upload.content_type.startswith("video/"):
             return None
         return upload
 
     async def receive(self, key: Key, content_type: str, body: AsyncIterable[bytes]) -> Upload:
-        """Store a body. A picture or sound comes back `ready`, a clip `processing`.
+        """Store a body. A picture or sound is `ready` on return, a clip `processing`.
 
-        Raises Refusal 400 (empty, or not what its type says), 413, 451, 502 or 503.
+        Raises Refusal 400 (empty, or not of the declared type), 413, 451, 502 or 503.
         """
         file = self._assets.folder / str(uuid.uuid4())
         try:

@@ -1,4 +1,4 @@
-"""Bodies in and out: JSON read strictly, and who is asking whom."""
+"""Request helpers: strict JSON parsing, and the sandbox's own addresses as seen by the client."""
 
 import json
 import math
@@ -10,11 +10,11 @@ from zooop_nb.sandbox.assets import STORAGE_HOST
 from zooop_nb.sandbox.refusal import Refusal
 
 BODY_LIMIT = 4 * 1024 * 1024
-"""Bytes of a JSON body."""
+"""Maximum size of a JSON body, in bytes."""
 
 
 async def read_json(request: Request) -> object:
-    """The body as JSON, whatever its `Content-Type` says. Raises Refusal 400 `invalid_payload`."""
+    """Parse the body as JSON, whatever its `Content-Type`. Raises Refusal 400 `invalid_payload`."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -22,7 +22,7 @@ async def read_json(request: Request) -> object:
             raise Refusal(400, "invalid_payload", f"The body is larger than {BODY_LIMIT} bytes.")
     try:
         data: object = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
-        # A lone surrogate passes the parser, and no answer that quotes it could be encoded.
+        # The parser accepts lone surrogates, but a response that quotes one could not be encoded.
         json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise Refusal(400, "invalid_payload", "The body is not valid JSON.") from None
@@ -41,12 +41,12 @@ def _finite(text: str) -> float:
 
 
 def base_url(request: Request) -> str:
-    """The sandbox's own address, as the caller reached it: media URLs begin with it."""
+    """Return the sandbox's own address as the client reached it; media URLs begin with it."""
     return f"{request.url.scheme}://{request.url.netloc}"
 
 
 def own_hosts(request: Request) -> frozenset[str]:
-    """The hosts whose URLs are the sandbox's own."""
+    """Return the hosts whose URLs count as the sandbox's own."""
     names = {request.url.netloc.lower(), STORAGE_HOST}
     server = request.scope.get("server")
     if server is not None:

@@ -1,4 +1,4 @@
-"""The world file: the scene that a sandbox starts with, read and checked before anything is served."""
+"""The world file: the initial state of a sandbox, read and validated before the server starts."""
 
 import secrets
 import string
@@ -12,19 +12,19 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 BALANCE = 10_000
-"""Credits that a wallet holds where the world file does not say."""
+"""A wallet's initial credits if the world file does not set them."""
 PERSONAL_CONCURRENCY = 3
 """API documentation, "Limits": `maxConcurrency` of a personal token, default 3."""
 TEAM_CONCURRENCY = 10
 
 
 class WorldError(ValueError):
-    """The world file cannot be used; the message names the key and what is wrong with it."""
+    """The world file is invalid; the message names the key and the problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class WalletScene:
-    """A user's own wallet or a team's shared pool, and how its owner stands."""
+    """A user's own wallet or a team's shared pool, with the status of its owner."""
 
     id: str
     kind: str
@@ -37,12 +37,12 @@ class WalletScene:
 
 @dataclass(frozen=True, slots=True)
 class TokenScene:
-    """A token: which wallet funds it, who owns it, where its work lands, what it may spend a day."""
+    """A token: the wallet that funds it, its owner, its project and its daily cap."""
 
     token: str
     wallet: WalletScene
     owner: str
-    """The user's id: the first part of media paths."""
+    """The user's id, the first segment of media paths."""
     banned: bool
     label: str
     daily_cap: int | None
@@ -56,7 +56,7 @@ class TokenScene:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything that a world file sets. Model sets hold names, as `/v1/models` shows them."""
+    """Everything that a world file sets. The model sets hold names as shown by `/v1/models`."""
 
     tokens: tuple[TokenScene, ...]
     now: datetime | None = None
@@ -72,20 +72,20 @@ class World:
 
 
 def new_token() -> str:
-    """A token of the documented form (32 characters), marked as a test's."""
+    """Return a new random token of the documented form (32 characters), with a test prefix."""
     alphabet = string.ascii_letters + string.digits
     return "zpk_test_" + "".join(secrets.choice(alphabet) for _ in range(32))
 
 
 Id = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
-"""Ids stand in media paths."""
+"""Restricted because ids appear in media paths."""
 Credits = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10**6)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class _Entry(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """An object of the file: a key that is not known is an error, for a typo must not pass unseen."""
+    """An object of the file. Unknown keys are errors, so that typos do not go unnoticed."""
 
 
 class _User(_Entry):
@@ -150,11 +150,10 @@ class _File(_Entry):
 
 
 def load_world(path: Path | None, token: str | None = None, *, known_models: Collection[str]) -> World:
-    """Read a world file; without one, the world is one personal token with a generous balance.
+    """Read a world file; without one, return a world of one personal token with a generous balance.
 
-    `token`, where given, comes first, and is added where the file lacks it. `known_models` are the names
-    that the model lists may hold. Raises WorldError: the file is missing, no JSON, or has a key that
-    cannot be used.
+    `token`, if given, comes first, and is added if it is not in the file. `known_models` are the names
+    allowed in the model lists. Raises WorldError if the file is missing, not JSON or has an invalid key.
     """
     try:
         file = _File() if path is None else msgspec.json.decode(path.read_bytes(), type=_File)
@@ -178,7 +177,7 @@ def load_world(path: Path | None, token: str | None = None, *, known_models: Col
 
 
 def _readable(error: msgspec.ValidationError) -> str:
-    """`$.tokens[1].dailyCap` first, then what is wrong with it."""
+    """Format a validation error with its place first: `tokens[1].dailyCap: ...`."""
     problem, _, place = str(error).partition(" - at `$")
     return f"{place.strip('`.')}: {problem}" if place.strip("`.") else problem
 
@@ -187,7 +186,7 @@ def _world(file: _File, token: str | None) -> World:
     wallets = _wallets(file)
     places = {entry.token: f"tokens[{index}]" for index, entry in enumerate(file.tokens)}
     if len(places) != len(file.tokens):
-        raise WorldError("tokens: the same token stands there twice")
+        raise WorldError("tokens: the same token is listed twice")
     entries = list(file.tokens)
     if token is not None and token not in places:
         entries.insert(0, _Token(token))
@@ -214,13 +213,13 @@ def _wallets(file: _File) -> _Wallets:
     wallets: _Wallets = {}
     for index, user in enumerate(file.users):
         if ("personal", user.id) in wallets:
-            raise WorldError(f"users[{index}].id: {user.id!r} stands there twice")
+            raise WorldError(f"users[{index}].id: {user.id!r} is listed twice")
         wallets["personal", user.id] = WalletScene(
             user.id, "personal", user.balance, user.max_concurrency, user.arrears, user.banned
         )
     for index, team in enumerate(file.teams):
         if ("team", team.id) in wallets:
-            raise WorldError(f"teams[{index}].id: {team.id!r} stands there twice")
+            raise WorldError(f"teams[{index}].id: {team.id!r} is listed twice")
         wallets["team", team.id] = WalletScene(
             team.id, "team", team.balance, team.max_concurrency, team.arrears
         )
@@ -231,7 +230,7 @@ def _token(entry: _Token, wallets: _Wallets, place: str) -> TokenScene:
     user = _named(wallets, "personal", entry.user, f"{place}.user")
     team = _named(wallets, "team", entry.team, f"{place}.team")
     if entry.kind == "team" and team is None:
-        raise WorldError(f"{place}.team: is missing; a team token names its team")
+        raise WorldError(f"{place}.team: is missing; a team token must name its team")
     if entry.kind == "personal" and team is not None:
         raise WorldError(f"{place}.team: a personal token has none; its kind must be 'team'")
     own = _own_wallet(entry)
@@ -260,7 +259,7 @@ def _named(wallets: _Wallets, kind: str, id: str | None, place: str) -> WalletSc
 
 
 def _own_wallet(entry: _Token) -> WalletScene:
-    """The wallet of a token that names neither user nor team."""
+    """Return the wallet of a token that names neither user nor team."""
     return WalletScene(
         id=str(uuid5(NAMESPACE_URL, f"user:{entry.token}")),
         kind="personal",

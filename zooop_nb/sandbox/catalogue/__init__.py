@@ -1,10 +1,10 @@
-"""The sandbox's catalogue: every model, AI tool and template, kept as data beside this file.
+"""The sandbox's catalogue: every model, AI tool and template, as data files in this folder.
 
-One YAML file a category, one for the AI tools, one for the templates and one for the brands. They are
-checked when they are loaded, against the types in `files.py` and against each other, so that a slip of the
-pen is found by name and not by a strange price. After an edit, `python -m zooop_nb.sandbox.catalogue` says
-whether all is well. API documentation: "Public categories", "GET /v1/models",
-"GET /v1/ai-tools". Prices and timings are made up.
+There is one YAML file per category, one for the AI tools, one for the templates and one for the brands. On
+loading they are checked against the types in `files.py` and against each other, so that a mistake is
+reported by name instead of showing up as a wrong price. After an edit, run
+`python -m zooop_nb.sandbox.catalogue` to check them. API documentation: "Public categories",
+"GET /v1/models", "GET /v1/ai-tools". Prices and timings are made up.
 """
 
 from collections.abc import Iterable
@@ -39,11 +39,11 @@ _ACTIONS = {
     "audio/sound-effect": "sfx",
     "audio/music": "music",
 }
-"""The renderer of each category's models, where a model names none itself."""
+"""The default renderer of each category, for models that do not name one."""
 
 
 class Catalogue:
-    """All that can be ordered. Lists come in the files' order, which puts the recommended first."""
+    """All models, AI tools and templates. Lists keep the files' order, the recommended first."""
 
     def __init__(self, models: Iterable[Model], tools: Iterable[Recipe], templates: Iterable[Recipe]) -> None:
         self.categories: tuple[Category, ...] = CATEGORIES
@@ -52,22 +52,22 @@ class Catalogue:
         self._templates = {template.slug: template for template in templates}
 
     def models(self, type: str, subtype: str) -> list[Model]:
-        """The public models of a category, the recommended first; none for a pair that is no category."""
+        """Return the public models of a category, the recommended first; empty for an unknown category."""
         return [m for m in self._models.values() if (m.type, m.subtype) == (type, subtype) and m.listed]
 
     def model(self, id: str) -> Model | None:
-        """The model with this id, also one that only AI tools use."""
+        """Return the model with this id, including those that only AI tools use."""
         return self._models.get(id)
 
     def tools(self, media_type: str | None) -> list[Recipe]:
-        """The AI tools, all of them or those that make `image` or `video`."""
+        """Return the AI tools: all of them, or those that produce `image` or `video`."""
         return [t for t in self._tools.values() if media_type in (None, t.media_type)]
 
     def tool(self, slug: str) -> Recipe | None:
         return self._tools.get(slug)
 
     def templates(self, media_type: str | None) -> list[Recipe]:
-        """The templates, all of them or those that make `image` or `video`."""
+        """Return the templates: all of them, or those that produce `image` or `video`."""
         return [t for t in self._templates.values() if media_type in (None, t.media_type)]
 
     def template(self, slug: str) -> Recipe | None:
@@ -77,7 +77,7 @@ class Catalogue:
 def load(path: Path | None = None) -> Catalogue:
     """Read and check the catalogue in a folder, by default the sandbox's own.
 
-    Raises CatalogueError, which names the file and the place in it, where anything does not fit.
+    Raises CatalogueError, which names the file and the place in it, if anything is invalid.
     """
     folder = path or _HERE
 
@@ -98,7 +98,7 @@ def load(path: Path | None = None) -> Catalogue:
     for category in CATEGORIES:
         data = read(f"{category.type}-{category.subtype}")
         if (data["type"], data["subtype"]) != (category.type, category.subtype):
-            raise CatalogueError(f"{category.type}-{category.subtype}.yaml: is the file of {category}")
+            raise CatalogueError(f"{category.type}-{category.subtype}.yaml: must be the file of {category}")
         models += [_model(entry, category.type, category.subtype, brands) for entry in data["models"]]
     tools_file, templates_file = read("tools"), read("templates")
     models += [

@@ -1,4 +1,4 @@
-"""`python -m zooop_nb.sandbox.catalogue [FOLDER]`: whether the catalogue's files are well, after an edit."""
+"""`python -m zooop_nb.sandbox.catalogue [FOLDER]`: check the catalogue's files after an edit."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""What the types of the catalogue's files cannot say: that prices, params and recipes fit together.
+"""Consistency checks that the file types cannot express: prices, params and recipes must fit together.
 
-A price that no payload can reach, a pricing key without a rate or a default that its own param refuses
-would surface as a strange answer to some order, much later; here they stop the loading, by name.
+A price that no payload can reach, a pricing key without a rate or a default that its own param refuses would
+otherwise surface much later, as a wrong response to some order; here loading fails and names them.
 """
 
 import re
@@ -14,7 +14,7 @@ from zooop_nb.sandbox.refusal import Refusal
 
 
 class CatalogueError(ValueError):
-    """The catalogue's files do not fit together; the message names the file or the entry."""
+    """The catalogue's files are invalid or inconsistent; the message names the file or the entry."""
 
 
 _FACTOR_TYPES = {
@@ -28,7 +28,7 @@ _FACTOR_TYPES = {
 
 
 def once(what: str, values: Iterable[str]) -> None:
-    """Refuse a value that stands there twice."""
+    """Raise CatalogueError if a value occurs twice."""
     seen: set[str] = set()
     for value in values:
         if value in seen:
@@ -37,7 +37,7 @@ def once(what: str, values: Iterable[str]) -> None:
 
 
 def check_model(model: Model) -> None:
-    """Refuse a model whose params or prices do not fit together."""
+    """Raise CatalogueError if a model's params and prices are inconsistent."""
     where = f"{model.type}/{model.subtype}/{model.name}"
     check_params(where, model.params)
     once(f"version of {where}", (version.id for version in model.versions))
@@ -47,11 +47,11 @@ def check_model(model: Model) -> None:
     for combination in model.refused:
         for id in (*combination.when, combination.param):
             if id not in params:
-                raise CatalogueError(f"{where}: refused names a param that is not there: {id}")
+                raise CatalogueError(f"{where}: refused names a param that does not exist: {id}")
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Refuse a recipe that its model could not run, or whose prompt does not take up its inputs."""
+    """Raise CatalogueError if its model cannot run the recipe, or its prompt does not use its inputs."""
     where = f"{recipe.kind} {recipe.slug}"
     check_params(where, recipe.params)
     if recipe.model.version(recipe.version_id) is None:
@@ -66,7 +66,7 @@ def check_recipe(recipe: Recipe) -> None:
         _accepts(where, of_model[id], value)
     places = set(re.findall(r"\{([\w.]+)\}", str(recipe.fixed.get("prompt", ""))))
     if places != recipe.woven or not recipe.woven <= own.keys():
-        raise CatalogueError(f"{where}: woven inputs and the prompt's places differ")
+        raise CatalogueError(f"{where}: woven inputs and the prompt's placeholders differ")
     if recipe.pricing is not None:
         check_pricing(where, recipe.pricing, of_model | own)
         return
@@ -74,11 +74,11 @@ def check_recipe(recipe: Recipe) -> None:
         raise CatalogueError(f"{where}: {recipe.model.name} does not have: {', '.join(sorted(strange))}")
     needed = {id for id, param in of_model.items() if param["required"]}
     if lacking := needed - recipe.fixed.keys() - {id for id, param in own.items() if _always_there(param)}:
-        raise CatalogueError(f"{where}: leaves out what the model requires: {', '.join(sorted(lacking))}")
+        raise CatalogueError(f"{where}: lacks params that the model requires: {', '.join(sorted(lacking))}")
 
 
 def check_params(where: str, params: list[Wire]) -> None:
-    """Refuse params that stand there twice, or whose default they would not take themselves."""
+    """Raise CatalogueError if a param occurs twice or would refuse its own default."""
     once(f"param of {where}", (param["id"] for param in params))
     for param in params:
         if "default" in param:
@@ -86,12 +86,12 @@ def check_params(where: str, params: list[Wire]) -> None:
 
 
 def check_pricing(where: str, pricing: Pricing, params: dict[str, Wire]) -> None:
-    """Refuse pricing that names params that are not there, or lacks a rate for a payload that is fine."""
+    """Raise CatalogueError if pricing names a missing param or lacks a rate for a valid payload."""
     surcharged = [factor for surcharge in pricing.surcharges for factor in surcharge.times]
     for factor in (*pricing.times, *surcharged):
         param = params.get(factor.param)
         if param is None:
-            raise CatalogueError(f"{where}: the price depends on a param that is not there: {factor.param}")
+            raise CatalogueError(f"{where}: the price depends on a param that does not exist: {factor.param}")
         if param["type"] not in _FACTOR_TYPES[factor.by]:
             raise CatalogueError(f"{where}: {factor.param} cannot be counted by {factor.by}")
         if factor in pricing.times and not (_always_there(param) or factor.by == "count"):
@@ -99,7 +99,7 @@ def check_pricing(where: str, pricing: Pricing, params: dict[str, Wire]) -> None
     for surcharge in pricing.surcharges:
         for id, value in surcharge.when.items():
             if id not in params:
-                raise CatalogueError(f"{where}: a surcharge names a param that is not there: {id}")
+                raise CatalogueError(f"{where}: a surcharge names a param that does not exist: {id}")
             _accepts(where, params[id], value)
     for id in pricing.key:
         if id not in params or not _always_there(params[id]):

@@ -1,8 +1,8 @@
-"""The shape of the catalogue's files, strictly: a key that is unknown or lacking is an error with its place.
+"""The strict schema of the catalogue's files: an unknown or missing key is an error that names its place.
 
-These types are the files' one schema. The files are checked against them whenever a sandbox starts, so that
-must cost next to nothing: msgspec, which reads the world file too, checks all of them in milliseconds. What
-depends on more than one entry stands in `check.py`.
+These types are the only schema of the files. The files are validated whenever a sandbox starts, so that must
+be fast: msgspec, which also reads the world file, checks all of them in milliseconds. Checks that involve
+more than one entry are in `check.py`.
 """
 
 import re
@@ -30,11 +30,11 @@ _NUMBERS = frozenset({"float", "duration"})
 
 
 class _Entry(Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
-    """An object of a file."""
+    """Base class of the objects in the files."""
 
 
 class Option(_Entry):
-    """A choice of a param, with what a form shows for it."""
+    """A choice of a param, with its label in a form."""
 
     value: str | float
     label: Name
@@ -42,7 +42,7 @@ class Option(_Entry):
 
 
 class Constraints(_Entry):
-    """What a param's value must keep to."""
+    """The constraints on a param's value."""
 
     min: float | UnsetType = UNSET
     max: float | UnsetType = UNSET
@@ -59,7 +59,7 @@ class Constraints(_Entry):
 
 
 class Param(_Entry):
-    """A param, as the wire shows it."""
+    """A param, in the API's format."""
 
     id: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")]
     type: Annotated[str, Meta(pattern="^[a-z_]+$")]
@@ -84,12 +84,12 @@ class Param(_Entry):
         if self.type in _NUMBERS and not listed:
             bounds = self.constraints or Constraints(min_count=0)
             if bounds.min is UNSET or bounds.max is UNSET:
-                # A number without a range could ask for a year of video.
+                # A number without a range would allow a request for a year of video.
                 raise ValueError(f"{self.id}: a number needs constraints with min and max")
 
 
 class TypicalPrice(_Entry):
-    """The ballpark that the wire shows."""
+    """The approximate price that the API shows."""
 
     typical_credits: Positive
     unit: Literal["image", "second", "frame", "1k_chars", "call"]
@@ -101,7 +101,7 @@ class TypicalPrice(_Entry):
 
 
 class FactorEntry(_Entry):
-    """One thing that a price is multiplied by."""
+    """One factor that a price is multiplied by."""
 
     by: Literal["count", "duration", "chars", "items", "input-seconds", "input-frames"]
     param: Name
@@ -113,7 +113,7 @@ Factors = Annotated[list[FactorEntry], Meta(min_length=1)]
 
 
 class SurchargeEntry(_Entry):
-    """Credits on top, where params have these values."""
+    """Credits added if params have these values."""
 
     add: Positive
     when: Annotated[dict[str, Scalar], Meta(min_length=1)] | UnsetType = UNSET
@@ -121,11 +121,11 @@ class SurchargeEntry(_Entry):
 
     def __post_init__(self) -> None:
         if self.when is UNSET and self.times is UNSET:
-            raise ValueError("a surcharge needs when or times; else it belongs into basePrice")
+            raise ValueError("a surcharge needs when or times; otherwise it belongs in basePrice")
 
 
 class PricingEntry(_Entry):
-    """What a version costs: one `rate`, or `rates` by the `key` params' values."""
+    """The price of a version: one `rate`, or `rates` by the values of the `key` params."""
 
     rate: Positive | UnsetType = UNSET
     key: Annotated[list[Name], Meta(min_length=1)] | UnsetType = UNSET
@@ -149,7 +149,7 @@ class VersionEntry(_Entry):
 
 
 class CombinationEntry(_Entry):
-    """Values that are refused together, and the sentence that says so."""
+    """Values that are refused in combination, and the error message."""
 
     when: Annotated[dict[str, Scalar | Annotated[list[Scalar], Meta(min_length=1)]], Meta(min_length=2)]
     param: Name
@@ -171,7 +171,7 @@ class ModelEntry(_Entry):
 
 
 class ToolModelEntry(ModelEntry, kw_only=True):
-    """A model that only AI tools use; it names its category itself."""
+    """A model that only AI tools use; it states its own category."""
 
     type: Name
     subtype: Name
@@ -206,7 +206,7 @@ class BrandsFile(_Entry):
 
 
 class CategoryFile(_Entry):
-    """`shared` holds pieces that YAML aliases repeat further down; nothing reads it."""
+    """`shared` holds fragments for YAML aliases further down; it is never read."""
 
     type: Name
     subtype: Name
@@ -226,11 +226,11 @@ class TemplatesFile(_Entry):
 
 
 SPECIAL: Mapping[str, type[_Entry]] = {"brands": BrandsFile, "tools": ToolsFile, "templates": TemplatesFile}
-"""The files that are no category's, by their stems."""
+"""The files that do not belong to a category, by stem."""
 
 
 def slip(stem: str, data: object) -> str | None:
-    """What is wrong with a file's content, with the entry's name and the key; None where nothing is."""
+    """Return the first error in a file's content, with the entry's name and the key; None if valid."""
     try:
         msgspec.convert(data, type=SPECIAL.get(stem, CategoryFile), strict=True)
     except msgspec.ValidationError as error:
@@ -240,7 +240,7 @@ def slip(stem: str, data: object) -> str | None:
 
 
 def _place(data: object, path: str) -> str:
-    """`$.models[3].params[0].default`, said with names: `models[3] (Kling V3).params[0] (prompt).default`."""
+    """Add names to a path: `$.models[3].params[0]` becomes `models[3] (Kling V3).params[0] (prompt)`."""
     said = ""
     at: object = data
     for index, key in re.findall(r"\[([^]]*)\]|\.(\w+)", path):

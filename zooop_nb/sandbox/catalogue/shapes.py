@@ -1,6 +1,6 @@
-"""What the catalogue's files become in memory: models, versions, recipes and their pricing.
+"""The catalogue in memory: models, versions, recipes and their pricing.
 
-Params stay the wire's own dictionaries, so that what `/v1/models` shows and what a body is checked
+Params are kept as the API's JSON objects, so that what `/v1/models` shows and what a body is checked
 against can never differ. API documentation: "GET /v1/models", "GET /v1/ai-tools".
 """
 
@@ -11,29 +11,29 @@ from typing import Any
 from uuid import UUID, uuid5
 
 Wire = dict[str, Any]
-"""A JSON object as it stands in an answer. Shared, not copied: read it, never change it."""
+"""A JSON object as it appears in a response. Shared, not copied, so it must not be modified."""
 
 _NAMESPACE = UUID("7f0b6c1e-0d55-5d0e-9a55-3a0f6f0a7a10")
 
 
 def exact(number: float | str) -> Fraction:
-    """The number as it is written: 0.1 is one tenth here, not the nearest binary fraction."""
+    """Return the number exactly as written: 0.1 is one tenth, not the nearest binary fraction."""
     return Fraction(str(number))
 
 
 def model_id(type: str, subtype: str, name: str) -> str:
-    """A model's id, the same in every run: a lower-case UUID made from category and name."""
+    """Return a model's id, a lower-case UUID derived from category and name, so the same in every run."""
     return str(uuid5(_NAMESPACE, f"{type}/{subtype}/{name}"))
 
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """One thing that a price is multiplied by.
+    """One factor that a price is multiplied by.
 
     `by` says what is counted: `count` (the param's number), `duration` (the param's seconds), `chars`
     (the param's characters), `items` (the param's list, less `free`), `input-seconds` and
-    `input-frames` (of the media that the param points to). `per` is the size of one unit: 1000
-    characters, a clip of 5 seconds.
+    `input-frames` (of the media at the param's URL). `per` is the size of one unit: 1000 characters, a
+    clip of 5 seconds.
     """
 
     by: str
@@ -48,7 +48,7 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class Surcharge:
-    """Credits on top of base * multiplier, where every param in `when` has the value given there."""
+    """Credits added to base * multiplier if every param in `when` has the given value."""
 
     add: Fraction
     when: Mapping[str, object]
@@ -65,10 +65,10 @@ class Surcharge:
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """What a version costs, in credits, by the documented formula (see `zooop_nb.sandbox.pricing`).
+    """The price of a version in credits, by the documented formula (see `zooop_nb.sandbox.pricing`).
 
-    `rates` gives the base for each pricing key; the key is made of the values of the params in `key`,
-    joined by a hyphen, and is `default` where there are none.
+    `rates` gives the base for each pricing key. The key consists of the values of the params in `key`,
+    joined by hyphens, or is `default` if there are none.
     """
 
     key: tuple[str, ...]
@@ -92,14 +92,14 @@ class Pricing:
 
 
 def pricing_key(values: Iterable[object]) -> str:
-    """The name under which a rate stands for these values: `720p`, `low-2k`, `1080p-true`, `default`."""
+    """Return the pricing key for these values: `720p`, `low-2k`, `1080p-true`, `default`."""
     words = (str(value).lower() if isinstance(value, bool) else str(value) for value in values)
     return "-".join(words) or "default"
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One of a model's versions. `typical_price` is the wire's ballpark, `pricing` the rule behind it."""
+    """One version of a model. `typical_price` is the approximate price shown, `pricing` the exact rule."""
 
     id: str
     name: str
@@ -112,7 +112,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """Values that each are fine and together are refused, with the sentence that says so."""
+    """Values that are valid separately but refused in combination, with the error message."""
 
     when: Mapping[str, tuple[object, ...]]
     param: str
@@ -128,9 +128,9 @@ class Combination:
 class Model:
     """A model, which the API calls an interface.
 
-    `prompt_max_length` is in characters, 0 where there is no prompt; `seconds` is how long one order takes in
-    real life, `action` the renderer that stands in for it,
-    `listed` whether the public surface shows it (the models behind AI tools may be hidden ones).
+    `prompt_max_length` is in characters, 0 if there is no prompt; `seconds` is how long one order takes on
+    the real API, `action` the renderer that stands in for the model, `listed` whether the public API shows it
+    (models used by AI tools may be hidden).
     """
 
     id: str
@@ -153,7 +153,7 @@ class Model:
         return next((version for version in self.versions if version.id == id), None)
 
     def public(self) -> Wire:
-        """The model as `/v1/models` shows it."""
+        """Return the model as `/v1/models` shows it."""
         return {
             "id": self.id,
             "name": self.name,
@@ -171,10 +171,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """An AI tool or a template: a model and version with some params fixed and the others its own.
+    """An AI tool or a template: a model and version with some params fixed, and its own other params.
 
-    `kind` is `AI tool` or `template`. `woven` are the inputs that the fixed prompt's `{name}` places
-    take up. `pricing` overrides the version's where there is one; `markup` (credits) comes on top.
+    `kind` is `AI tool` or `template`. `woven` are the inputs inserted at the `{name}` placeholders of the
+    fixed prompt. `pricing`, if set, overrides the version's; `markup` (credits) is added to the price.
     """
 
     kind: str
@@ -192,5 +192,5 @@ class Recipe:
     shown: Wire
 
     def public(self) -> Wire:
-        """The recipe as `/v1/ai-tools` or `/v1/templates` shows it: nothing fixed, nothing internal."""
+        """Return the recipe as `/v1/ai-tools` or `/v1/templates` shows it, without fixed or internal data."""
         return self.shown

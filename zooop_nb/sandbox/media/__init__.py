@@ -1,14 +1,14 @@
-"""The sandbox's media: real files, made on this machine, repeatably, from an order.
+"""The sandbox's media: real files, generated on this machine, reproducibly, from an order.
 
-Three pure functions, bytes in and bytes out: `render` makes what was ordered, `measure` reads a file's
-facts, `describe` says what can honestly be said of a picture's pixels. No network, nothing left on disk.
-They take from milliseconds to a few seconds and are meant to be called off the event loop.
+There are three pure functions, with bytes in and bytes out: `render` produces the outputs of an order,
+`measure` reads a file's facts, and `describe` describes a picture from its pixels only. They use no network
+and leave nothing on disk. They take from milliseconds to a few seconds; call them off the event loop.
 
-Everything is marked as the sandbox's. What is drawn or synthesised from words carries a ribbon that can be
-read (`ZOOOP sandbox · MODEL`), or, being sound, the same words among its tags; what promises to leave
-pixels alone (cut-outs, upscaling, the rest of a masked edit) carries them in the file's metadata.
+Every output is marked as the sandbox's. Media drawn or synthesised from text carry a readable ribbon
+(`ZOOOP sandbox · MODEL`) or, for sound, the same text in the tags; outputs that must leave pixels unchanged
+(cut-outs, upscaling, the rest of a masked edit) carry it in the file's metadata.
 
-Each kind's module is imported when it is first needed, so that importing this package costs nothing.
+The module of each kind is imported on first use, so that importing this package is cheap.
 """
 
 from collections.abc import Callable
@@ -39,20 +39,20 @@ ACTIONS = {
     "sfx": "sound",
     "music": "sound",
 }
-"""Every action that `render` knows -> the module beside this one that makes it."""
+"""Every action of `render` -> the module of this package that implements it."""
 
 
 def render(work: Work) -> list[Piece]:
-    """Make `work.count` outputs.
+    """Render `work.count` outputs.
 
-    Raises `Unreadable` where a picture, clip or sound that the action needs is absent or cannot be read, and
+    Raises `Unreadable` if a picture, clip or sound that the action needs is missing or cannot be read, and
     `ValueError` for an unknown action or a count below 1.
     """
     if work.action not in ACTIONS:
         raise ValueError(f"unknown action {work.action!r}; known are {', '.join(ACTIONS)}")
     if work.count < 1:
         raise ValueError(f"count {work.count}: at least one output must be asked for")
-    # A lone surrogate is legal in JSON and in no encoding.
+    # Lone surrogates are legal in JSON but cannot be encoded.
     work = replace(work, prompt=work.prompt.encode("utf-8", "replace").decode())
     module = import_module(f"{__name__}.{ACTIONS[work.action]}")
     make: Callable[[Work, int], Piece] = module.render
@@ -60,9 +60,9 @@ def render(work: Work) -> list[Piece]:
 
 
 def measure(data: bytes, content_type: str) -> Facts:
-    """The facts of a file that is said to be `content_type`, one of those that uploads allow.
+    """Return the facts of a file of the declared `content_type`, one of those that uploads allow.
 
-    Raises `Unreadable` with a reason when the bytes are empty, cut short, or not what the type says.
+    Raises `Unreadable` with a reason if the bytes are empty, truncated or of another type.
     """
     from zooop_nb.sandbox.media.facts import measure as read
 
@@ -70,11 +70,11 @@ def measure(data: bytes, content_type: str) -> Facts:
 
 
 def describe(data: bytes, language: str) -> dict[str, str | None]:
-    """What the pixels of a picture show, under the field names of `POST /v1/describe-image`.
+    """Describe a picture from its pixels, with the field names of `POST /v1/describe-image`.
 
     `language` is a locale code: `zh` and its regions give Chinese (simplified), everything else English.
-    Nothing is recognised and nothing invented: the words come from colours, brightness, contrast, detail and
-    where the weight lies. `camera` is what the file's EXIF data say, else None. Raises `Unreadable`.
+    Nothing is recognised or invented: the text is derived from colours, brightness, contrast, detail and the
+    position of the visual weight. `camera` comes from the file's EXIF data, else None. Raises `Unreadable`.
     """
     from zooop_nb.sandbox.media.analysis import describe as read
 

@@ -1,8 +1,8 @@
-"""What can honestly be said of a picture from its pixels alone, in English or Chinese.
+"""Describe a picture from its pixels only, in English or Chinese.
 
 Nothing is recognised: no objects, people or places. Colours are named after quantising, light and contrast
-are measured, the weight of the picture is where it differs most from its surroundings. The camera is named
-from the file's EXIF data or not at all.
+are measured, and the visual weight is where the picture differs most from its median colour. The camera is
+taken from the file's EXIF data or left out.
 
 API documentation: `POST /v1/describe-image`.
 """
@@ -50,7 +50,7 @@ class _Seen:
     width: int
     height: int
     colours: tuple[tuple[str, float], ...]
-    """Names with their shares of the area, the largest first."""
+    """Colour names with their shares of the area, the largest first."""
     orientation: str
     brightness: str
     contrast: str
@@ -78,7 +78,7 @@ def describe(data: bytes, language: str) -> dict[str, str | None]:
 
 
 def colour_name(colour: RGB) -> str:
-    """The everyday English name of a colour."""
+    """Return the everyday English name of a colour."""
     hue, saturation, value = colorsys.rgb_to_hsv(*(part / 255 for part in colour))
     degrees = hue * 360
     if value < 0.16:
@@ -212,7 +212,7 @@ def _in_chinese(seen: _Seen) -> dict[str, str]:
 
 
 def _feeling(seen: _Seen) -> tuple[str, str]:
-    """What such light and colours are commonly felt as; a convention, not a reading of the content."""
+    """Return the mood conventionally associated with the light and colours; it ignores the content."""
     if seen.brightness == "dark":
         return ("dramatic", "富有戏剧性") if seen.contrast == "high" else ("quiet and sombre", "沉静")
     if seen.saturation == "vivid":
@@ -223,7 +223,7 @@ def _feeling(seen: _Seen) -> tuple[str, str]:
 
 
 def _camera(data: bytes, chinese: bool) -> str | None:
-    """Camera, focal length and aperture as the file's EXIF data tell them; None where they tell nothing."""
+    """Return camera, focal length and aperture from the file's EXIF data; None if they contain none."""
     with Image.open(io.BytesIO(data)) as file:
         exif = file.getexif()
     lens = exif.get_ifd(ExifTags.IFD.Exif)

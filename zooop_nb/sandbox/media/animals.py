@@ -1,4 +1,4 @@
-"""Animals that a prompt may name, as shapes: they stand on the origin, about one unit high, y downwards."""
+"""Animals that a prompt may name, as shapes: feet at the origin, about one unit high, y downwards."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Sound as samples: reading what was handed over, and writing MP3 or WAV through PyAV."""
+"""Sound as samples: decode input files with PyAV, and write MP3 or WAV."""
 
 import io
 import wave
@@ -14,14 +14,14 @@ from zooop_nb.sandbox.media.pixels import mark
 from zooop_nb.sandbox.media.work import Piece, Unreadable, Work
 
 RATE = 44_100
-"""Samples a second of everything that is synthesised here."""
+"""Samples per second of all synthesised sound; speech keeps its synthesiser's rate."""
 
 Samples = NDArray[np.floating[Any]]
 """Mono or (length, 2) stereo, -1 to 1."""
 
 
 def decoded(data: bytes, rate: int = RATE) -> Samples:
-    """A sound's (or a clip's sound track's) samples in mono; raises `Unreadable`."""
+    """Return the samples of a sound, or of a clip's sound track, in mono. Raises `Unreadable`."""
     blocks = []
     try:
         with container(data) as file:
@@ -39,19 +39,19 @@ def decoded(data: bytes, rate: int = RATE) -> Samples:
 
 
 def has_sound(data: bytes) -> bool:
-    """Whether a clip has a sound track."""
+    """Return whether a clip has a sound track."""
     with container(data) as file:
         return bool(file.streams.audio)
 
 
 def levelled(samples: Samples, peak: float = 0.85) -> Samples:
-    """The samples with their loudest one at `peak`; silence stays silence."""
+    """Return the samples scaled so that the loudest is at `peak`; silence stays silence."""
     top = float(np.abs(samples).max(initial=0.0))
     return samples if top == 0 else (samples * (peak / top)).astype(np.float32)
 
 
 def wants_wave(work: Work) -> bool:
-    """Whether the params ask for WAV: `output_format: "wav"`, `format: "wav_44100"` and the like."""
+    """Return whether the params request WAV: `output_format: "wav"`, `format: "wav_44100"` and the like."""
     return any(
         "format" in name and isinstance(value, str) and value.lower().startswith(("wav", "pcm"))
         for name, value in work.params.items()
@@ -59,7 +59,7 @@ def wants_wave(work: Work) -> bool:
 
 
 def sound_piece(samples: Samples, rate: int, work: Work) -> Piece:
-    """The samples as an MP3, or a WAV where the params ask, with the mark among the tags."""
+    """Encode the samples as MP3 with the mark in the tags, or as WAV if the params request it."""
     whole = np.clip(samples, -1.0, 1.0)
     pcm = (whole * 32767).round().astype("<i2")
     channels = 1 if pcm.ndim == 1 else pcm.shape[1]
@@ -77,7 +77,7 @@ def sound_piece(samples: Samples, rate: int, work: Work) -> Piece:
         output.metadata["title"] = mark(work)
         layout = "mono" if channels == 1 else "stereo"
         stream = output.add_stream("libmp3lame", rate=rate, layout=layout, bit_rate=128_000)
-        # LAME's quick way; its careful one takes most of the time that a long piece needs.
+        # LAME's fast preset: encoding at its default quality dominates the time for a long piece.
         stream.codec_context.options = {"compression_level": "7"}
         stream.codec_context.format = "s16p"
         frame = av.AudioFrame.from_ndarray(

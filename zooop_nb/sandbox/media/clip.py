@@ -1,7 +1,7 @@
-"""Clips in and out: reading frames at a wanted pace, and writing small MP4 files (H.264 and AAC) through
-PyAV.
+"""Read clips frame by frame at a given rate, and write small MP4 files (H.264 and AAC), with PyAV.
 
-One encoder thread and no dates: equal frames give equal bytes, on any number of cores.
+Files are written with one encoder thread and no dates, so equal frames give identical bytes on any number of
+cores.
 """
 
 from collections import deque
@@ -26,28 +26,28 @@ from zooop_nb.sandbox.media.work import Piece, Unreadable, Work
 
 @dataclass(frozen=True)
 class Shot:
-    """What a clip is, as far as making another from it goes."""
+    """The properties of a clip that are needed to make another from it."""
 
     width: int
-    """Pixels, even: an odd edge loses its last column or row, which H.264 cannot hold."""
+    """Pixels, even: odd sizes lose their last column or row, because H.264 cannot encode them."""
     height: int
     seconds: float
     rate: Fraction
-    """Frames a second, at most 60."""
+    """Frames per second, at most 60."""
 
 
 def pace(width: int, height: int) -> int:
-    """Frames a second of what is made here: few, and fewer the larger they are, so that it is quick."""
+    """Return the frames per second of a generated clip: few, and fewer for larger frames, to be quick."""
     return 12 if width * height <= 450_000 else 10 if width * height <= 1_000_000 else 8
 
 
 def even(length: int) -> int:
-    """The nearest size that H.264 can hold, at least 16 pixels."""
+    """Round down to an even size, which H.264 requires, of at least 16 pixels."""
     return max(16, length - length % 2)
 
 
 def shot(data: bytes) -> Shot:
-    """Size, length and pace of a clip that was handed over; raises `Unreadable`."""
+    """Return size, length and frame rate of an input clip. Raises `Unreadable`."""
     facts = measure(data, sniff(data) or "")
     if facts.width is None or facts.height is None or facts.seconds is None or not facts.frames:
         raise Unreadable("the file has no picture track")
@@ -56,7 +56,7 @@ def shot(data: bytes) -> Shot:
 
 
 def frames(data: bytes, rate: Fraction, width: int, height: int) -> Iterator[Image.Image]:
-    """A clip's frames in the wanted size, at the wanted pace; the last is the clip's last."""
+    """Yield a clip's frames in the given size at the given rate; the last is the clip's last frame."""
     held: av.VideoFrame | None = None
     due = 0
     try:
@@ -83,7 +83,7 @@ def _image(frame: av.VideoFrame, width: int, height: int) -> Image.Image:
 
 
 def last_frame(data: bytes, width: int, height: int) -> Image.Image:
-    """A clip's last frame."""
+    """Return a clip's last frame."""
     at_the_end = deque(frames(data, Fraction(1, 3600), width, height), maxlen=1)
     if not at_the_end:
         raise Unreadable("the clip has no frame that can be decoded")
@@ -91,13 +91,13 @@ def last_frame(data: bytes, width: int, height: int) -> Image.Image:
 
 
 def clip_piece(pictures: Iterable[Image.Image], rate: Fraction, sound: Samples, work: Work) -> Piece:
-    """Frames and sound (mono, at `audio.RATE`) as an MP4; the sound is cut or filled to their length."""
+    """Encode frames and sound (mono, at `audio.RATE`) as MP4; the sound is cut or padded to their length."""
     stream = iter(pictures)
     first = next(stream, None)
     if first is None:
         raise Unreadable("the clip has no frames")
-    # A file for a moment: to put the index in front ("faststart", so that a clip plays while it loads) the
-    # muxer reads back what it wrote, which it can only do from a path.
+    # A temporary file is needed: to put the index in front ("faststart", so that a clip plays while it loads)
+    # the muxer reads back what it wrote, which it can do only from a path.
     with TemporaryDirectory(prefix="zooop-sandbox-") as folder:
         path = Path(folder) / "clip.mp4"
         tally = _write(path, first, stream, rate, sound, work)
@@ -108,7 +108,7 @@ def clip_piece(pictures: Iterable[Image.Image], rate: Fraction, sound: Samples, 
 def _write(
     path: Path, first: Image.Image, rest: Iterator[Image.Image], rate: Fraction, sound: Samples, work: Work
 ) -> int:
-    """Write the file; the number of frames in it."""
+    """Write the file and return the number of frames in it."""
     with av.open(
         path, "w", format="mp4", options={"fflags": "+bitexact", "movflags": "+faststart"}
     ) as output:
@@ -119,7 +119,7 @@ def _write(
         settings["x264-params"] = "mbtree=0"
         video = output.add_stream("libx264", rate=rate, options=settings)
         video.width, video.height, video.pix_fmt = *first.size, "yuv420p"
-        # Said, or a player would take the colours of a large clip for another standard's.
+        # State the colour space, because players assume another standard for large clips.
         video.codec_context.colorspace, video.codec_context.color_range = (
             Colorspace.ITU601,
             ColorRange.MPEG,

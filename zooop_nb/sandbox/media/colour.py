@@ -1,4 +1,4 @@
-"""Colours as triples of 0 to 255: their names in prompts, and a picture's own."""
+"""Colours as RGB triples of 0 to 255: colour names in prompts, and the main colours of a picture."""
 
 import colorsys
 
@@ -40,28 +40,28 @@ NAMED: dict[str, RGB] = {
     "灰": (140, 144, 152),
     "金": (224, 178, 74),
 }
-"""Words for colours, English and Chinese -> the colour."""
+"""Colour names, English and Chinese -> the colour."""
 
 
 def mix(one: RGB, other: RGB, share: float) -> RGB:
-    """`one` with `share` (0 to 1) of `other`."""
+    """Blend `share` (0 to 1) of `other` into `one`."""
     r, g, b = (round(a + (z - a) * share) for a, z in zip(one, other, strict=True))
     return r, g, b
 
 
 def from_hue(hue: float, saturation: float, value: float) -> RGB:
-    """A colour from hue, saturation and value, each 0 to 1."""
+    """Return a colour from hue, saturation and value, each 0 to 1."""
     r, g, b = colorsys.hsv_to_rgb(hue % 1.0, saturation, value)
     return round(r * 255), round(g * 255), round(b * 255)
 
 
 def luminance(colour: RGB) -> float:
-    """How bright a colour looks, 0 to 1."""
+    """Return the perceived brightness of a colour, 0 to 1."""
     return (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]) / 255
 
 
 def main_colours(image: Image.Image, count: int = 6) -> list[tuple[RGB, float]]:
-    """The picture's main colours with their shares of its (visible) area, the largest first."""
+    """Return the picture's main colours with their shares of its visible area, the largest first."""
     small = image.copy()
     small.thumbnail((96, 96), Image.Resampling.BOX)
     if small.mode == "RGBA":

@@ -1,4 +1,4 @@
-"""What is done to a picture that was handed over: masked edits, cut-outs, upscaling, restyling."""
+"""Edits of an input picture: masked edits, cut-outs, upscaling, restyling."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from zooop_nb.sandbox.media.work import Piece, Unreadable, Work
 
 
 def render(work: Work, index: int) -> Piece:
-    """`edit`, `cutout`, `upscale-image` or `restyle-image`."""
+    """Render `edit`, `cutout`, `upscale-image` or `restyle-image`."""
     if work.action == "edit":
         return _edit(work, index)
     source = opened(inputs.picture(work))
@@ -26,12 +26,12 @@ def render(work: Work, index: int) -> Piece:
 
 
 def _edit(work: Work, index: int) -> Piece:
-    """The white part of the mask is drawn anew from the prompt; the rest stays. The size is the input's.
+    """Redraw the white part of the mask from the prompt and keep the rest, at the input's size.
 
-    The rest is equal to the input but for a JPEG's smallest error where the input is opaque, and exactly
-    where it is delivered as PNG. The ribbon lies within the white part, where it fits; the metadata always
-    have it.
-    Without a mask there is no part to leave alone, and the picture is drawn with the input as its reference.
+    The rest is identical to the input if the output is a PNG. If the input is opaque, the output is a JPEG,
+    and the rest differs by the error of a high-quality JPEG. The ribbon is placed inside the white part if it
+    fits there; the metadata always carry the mark.
+    Without a mask, the whole picture is drawn anew, with the input as its reference.
     """
     mask_bytes = inputs.mask(work)
     if mask_bytes is None:
@@ -54,7 +54,7 @@ def _edit(work: Work, index: int) -> Piece:
             place = _inside(mask.crop(region), plate)
             if place is not None:
                 patch.paste(plate.convert("RGB"), place, plate.getchannel("A"))
-        # Feathered inwards only: what the mask leaves black is not touched.
+        # Feather inwards only, so that the black part of the mask is unchanged.
         soft = ImageChops.multiply(
             mask, mask.filter(ImageFilter.GaussianBlur(max(1.0, min(source.size) / 160)))
         )
@@ -67,7 +67,7 @@ def _without_references(work: Work) -> Work:
 
 
 def _inside(mask: Image.Image, plate: Image.Image) -> tuple[int, int] | None:
-    """A place, as low as can be, where the whole ribbon lies on white; None where there is none."""
+    """Return the lowest position at which the whole ribbon lies on white, or None."""
     white = np.asarray(mask) > 0
     sums = np.pad(white.cumsum(0, dtype=np.int64).cumsum(1), ((1, 0), (1, 0)))
     w, h = plate.size
@@ -79,11 +79,11 @@ def _inside(mask: Image.Image, plate: Image.Image) -> tuple[int, int] | None:
 
 
 def cut_out(source: Image.Image) -> Image.Image:
-    """The picture with its background see-through (RGBA), edges feathered.
+    """Return the picture with a transparent background (RGBA) and feathered edges.
 
-    A plain and honest method: the background is what is connected to the border and of the border's colours
-    (its main ones, each with its own spread). It suits a subject before an even ground; before a busy one it
-    keeps too much. A picture that is see-through already keeps its own transparency.
+    A simple method: the background is the area connected to the border that has the border's colours (its
+    main ones, each with its own spread). It works for a subject on an even background; on a busy one it keeps
+    too much. A picture that already has fully transparent pixels is returned unchanged.
     """
     if source.mode == "RGBA" and source.getchannel("A").getextrema()[0] == 0:
         return source
@@ -100,7 +100,7 @@ def cut_out(source: Image.Image) -> Image.Image:
     for centre, spread in _clusters(border):
         distance = np.sqrt(((pixels - centre) ** 2).sum(axis=2))
         near = np.minimum(near, distance / max(10.0, min(26.0, 2.6 * spread)))
-    # Somewhat farther off than the border's colours is background still where it gets there smoothly (a sky).
+    # Colours somewhat farther from the border's still count as background if they change smoothly (a sky).
     slope = np.zeros((height, width), dtype=np.float32)
     slope[:, 1:] = np.abs(np.diff(pixels, axis=1)).sum(axis=2)
     slope[1:] = np.maximum(slope[1:], np.abs(np.diff(pixels, axis=0)).sum(axis=2))
@@ -108,12 +108,12 @@ def cut_out(source: Image.Image) -> Image.Image:
     if ground.all():
         ground = _connected(near < 0.5, frame)
     alpha = Image.fromarray(np.where(ground, 0, 255).astype(np.uint8), "L")
-    # Opened, so that threads along the edges between two backgrounds go.
+    # Morphological opening removes thin lines along the edges between two background colours.
     thread = 1 + 2 * round(2 * max(width, height) / 512)
     alpha = alpha.filter(ImageFilter.MinFilter(thread)).filter(ImageFilter.MaxFilter(thread))
     alpha = alpha.filter(ImageFilter.MedianFilter(3)).resize(source.size, Image.Resampling.BICUBIC)
     alpha = alpha.filter(ImageFilter.GaussianBlur(max(0.7, 0.8 / scale)))
-    # Pulled in by half its softness, so that no seam of the background's colour is left.
+    # Shrink the edge by half its softness, so that no fringe of the background's colour is left.
     alpha = alpha.point([min(255, max(0, (value - 96) * 255 // 128)) for value in range(256)])
     result = source.convert("RGB").convert("RGBA")
     result.putalpha(alpha)
@@ -123,7 +123,7 @@ def cut_out(source: Image.Image) -> Image.Image:
 def _clusters(
     border: NDArray[np.float32],
 ) -> list[tuple[NDArray[np.float32], float]]:
-    """Up to four main colours of the border, with the spread of each; rare ones may be the subject's."""
+    """Return up to four main colours of the border with their spreads; rare ones may be the subject's."""
     centres = border[np.linspace(0, len(border) - 1, 4).astype(int)].copy()
     nearest = np.zeros(len(border), dtype=int)
     for _ in range(8):
@@ -145,7 +145,7 @@ def _connected(
     like: NDArray[np.bool_],
     start: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """The part of `like` connected to `start`: sweeps along rows and columns until nothing is added."""
+    """Return the part of `like` connected to `start`, by sweeping rows and columns until nothing is added."""
     reached = like & start
     while True:
         before = int(reached.sum())
@@ -162,7 +162,7 @@ def _swept(
     axis: int,
     backwards: bool,
 ) -> NDArray[np.bool_]:
-    """Carry what is reached on along one direction, as far as `like` goes without a gap."""
+    """Extend the reached pixels in one direction, as far as `like` is contiguous."""
     steps = np.arange(like.shape[axis])
     if backwards:
         like, reached = np.flip(like, axis), np.flip(reached, axis)
@@ -174,7 +174,7 @@ def _swept(
 
 
 def _upscale(work: Work, source: Image.Image) -> Piece:
-    """`work.factor` times as wide and high, by Lanczos resampling, which invents no detail."""
+    """Enlarge width and height by `work.factor` with Lanczos resampling, which invents no detail."""
     width, height = max(1, round(source.width * work.factor)), max(1, round(source.height * work.factor))
     if width * height > MOST_PIXELS or max(width, height) > 65_000:
         raise Unreadable(f"{width}x{height} is more than the sandbox makes ({MOST_PIXELS} pixels)")

@@ -1,4 +1,4 @@
-"""Sound effects: noise and tones shaped after what a text names (rain, thunder, bell, laser, ...)."""
+"""Sound effects: noise and tones shaped by what a text names (rain, thunder, bell, laser, ...)."""
 
 import math
 import random
@@ -175,11 +175,11 @@ EFFECTS: tuple[tuple[tuple[str, ...], Callable[[float, random.Random], Samples]]
     (("heartbeat", "heart", "心跳"), _heartbeat),
     (("beep", "alarm", "notification", "警报", "提示音"), _beeps),
 )
-"""Words -> what they sound like; several may sound at once."""
+"""Trigger words -> the effect; several may sound at once."""
 
 
 def effects(text: str, seconds: float, rng: random.Random) -> Samples:
-    """Every sound that the text names, together, in mono; a whoosh where it names none that is known."""
+    """Return a mono mix of every known sound that the text names; a whoosh if it names none."""
     spoken = words(text)
     named = [make for names, make in EFFECTS if called(names, spoken, text.lower())] or [_whoosh]
     track = np.zeros(round(seconds * RATE), dtype=np.float32)

@@ -1,12 +1,11 @@
-"""One utterance by eSpeak NG, in a process of its own.
+"""One utterance by eSpeak NG, in a separate process.
 
-Why a process: the library keeps its synthesiser's state in static variables, so it is neither safe from
-several threads nor repeatable (the second call with the same words gives other samples, even after
-`espeak_Terminate`). A fresh process costs about 20 ms, always starts from the same state, and cannot take
-the server down with it. It is started as a script with the interpreter's site disabled: only `ctypes` is
-imported.
+The reason for the process: the library keeps its synthesiser's state in static variables, so it is neither
+thread-safe nor reproducible (a second call with the same text gives different samples, even after
+`espeak_Terminate`). A fresh process costs about 20 ms, always starts from the same state, and cannot crash
+the server. It is run as a script without the `site` module, and imports only `ctypes`.
 
-Arguments: library, data folder, voice, words a minute, pitch (0 to 99), pitch range (0 to 99). Standard
+Arguments: library, data folder, voice, words per minute, pitch (0 to 99), pitch range (0 to 99). Standard
 input: the text, UTF-8. Standard output: the sample rate as four bytes (little endian), then 16-bit mono
 samples in the machine's byte order.
 """
@@ -14,7 +13,7 @@ samples in the machine's byte order.
 import ctypes
 import sys
 
-_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: the samples come to the callback before espeak_Synth returns
+_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: the callback gets the samples before espeak_Synth returns
 _UTF8 = 1  # espeakCHARS_UTF8
 _RATE, _PITCH, _RANGE = 1, 3, 4  # of enum espeak_PARAMETER
 
@@ -22,7 +21,7 @@ _RATE, _PITCH, _RANGE = 1, 3, 4  # of enum espeak_PARAMETER
 def say(
     library: str, data: str, voice: str, rate: int, pitch: int, spread: int, text: str
 ) -> tuple[int, bytes]:
-    """The sample rate and the samples of `text`; `RuntimeError` where the library refuses."""
+    """Return the sample rate and the samples of `text`. Raises `RuntimeError` if the library fails."""
     espeak = ctypes.CDLL(library)
     samples = bytearray()
     callback_type = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)

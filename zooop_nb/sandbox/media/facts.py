@@ -1,7 +1,7 @@
-"""What a file is, from its bytes: type, size, length, frames, codecs.
+"""Read a file's properties from its bytes: type, size, length, frames, codecs.
 
-The formats are those that uploads allow (API documentation: "Allowed Content-Type values"). PyAV is told
-which demuxer to use and never guesses: a guess could take a playlist for a clip and follow its addresses.
+The formats are those that uploads allow (API documentation: "Allowed Content-Type values"). The demuxer is
+always given to PyAV explicitly, because a guess could treat a playlist as a clip and fetch its URLs.
 """
 
 import io
@@ -30,11 +30,11 @@ _DEMUXERS = {
     "video/quicktime": "mov",
 }
 _FAMILY = {"video/quicktime": "video/mp4", "audio/webm": "video/webm"}
-"""Types whose files begin alike: only their streams tell them apart, and QuickTime is MP4's parent."""
+"""Types whose files begin alike: only their streams distinguish them, and MP4 derives from QuickTime."""
 
 
 def sniff(data: bytes) -> str | None:
-    """The content type that the first bytes tell; `video/webm` for any WebM, None where they tell nothing."""
+    """Return the content type by the first bytes: `video/webm` for any WebM, None if they are not known."""
     head = data[:16]
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
@@ -58,7 +58,7 @@ def sniff(data: bytes) -> str | None:
 
 
 def container(data: bytes) -> InputContainer:
-    """A clip or sound, opened by the demuxer that its first bytes name; raises `Unreadable`."""
+    """Open a clip or sound with the demuxer for its first bytes. Raises `Unreadable`."""
     content_type = sniff(data)
     if content_type not in _DEMUXERS:
         raise Unreadable(
@@ -139,7 +139,7 @@ def _stream(data: bytes, content_type: str) -> Facts:
 
 
 def _said_length(data: bytes) -> int:
-    """How many bytes a file's own framing says it has; 0 where it does not say, as when it was streamed."""
+    """Return the file size in bytes according to its own headers; 0 if unknown, as for a streamed file."""
     content_type = sniff(data)
     if content_type == "audio/wav":
         said = int.from_bytes(data[4:8], "little")
@@ -164,7 +164,7 @@ def _said_length(data: bytes) -> int:
 
 
 def _ebml_size(data: bytes, at: int) -> tuple[int, int]:
-    """The size that stands at `at` in a Matroska file (0: unknown), and where what it measures begins."""
+    """Return the element size stored at `at` in a Matroska file (0: unknown), and where its data begin."""
     first = data[at] if at < len(data) else 0
     width = 9 - first.bit_length()
     if width > 8:

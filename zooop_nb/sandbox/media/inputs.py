@@ -1,7 +1,7 @@
-"""Which of the media handed over plays which part.
+"""Assign roles to the input media.
 
 The names of media params differ from model to model (`image_url`, `image_urls`, `first_frame`, `video_url`,
-`voice`, ...), so a part is found by what the bytes are, and by the name only where that leaves a choice.
+`voice`, ...), so a role is assigned by the type of the bytes, and by the name only if that is ambiguous.
 """
 
 from zooop_nb.sandbox.media.facts import sniff
@@ -27,12 +27,12 @@ def _of_kind(work: Work, kind: str) -> list[tuple[str, bytes]]:
 
 
 def pictures(work: Work) -> list[bytes]:
-    """Every picture but the mask, in the order of the params."""
+    """Return every picture except the mask, in the order of the params."""
     return [data for name, data in _of_kind(work, "image/") if "mask" not in name]
 
 
 def picture(work: Work) -> bytes:
-    """The picture that the action works on: the first."""
+    """Return the first picture, which the action works on. Raises `Unreadable` if there is none."""
     found = pictures(work)
     if not found:
         raise Unreadable(f"{work.action} needs a picture and none was handed over")
@@ -40,12 +40,12 @@ def picture(work: Work) -> bytes:
 
 
 def mask(work: Work) -> bytes | None:
-    """The mask, if any."""
+    """Return the mask, if any."""
     return next((data for name, data in _of_kind(work, "image/") if "mask" in name), None)
 
 
 def frames(work: Work) -> tuple[bytes, bytes | None]:
-    """The first and, if any, the last frame of an animation."""
+    """Return the first and, if any, the last frame of an animation. Raises `Unreadable` if there is none."""
     named = _of_kind(work, "image/")
     ends = [data for name, data in named if any(part in name for part in ("last", "end", "tail"))]
     starts = [
@@ -59,7 +59,7 @@ def frames(work: Work) -> tuple[bytes, bytes | None]:
 
 
 def clip(work: Work) -> bytes:
-    """The clip that the action works on: the first."""
+    """Return the first clip, which the action works on. Raises `Unreadable` if there is none."""
     found = _of_kind(work, "video/")
     if not found:
         raise Unreadable(f"{work.action} needs a video and none was handed over")
@@ -67,12 +67,12 @@ def clip(work: Work) -> bytes:
 
 
 def sounds(work: Work) -> list[bytes]:
-    """Every sound."""
+    """Return every sound."""
     return [data for _, data in _of_kind(work, "audio/")]
 
 
 def sound(work: Work) -> bytes:
-    """The sound that the action works on: the first."""
+    """Return the first sound, which the action works on. Raises `Unreadable` if there is none."""
     found = sounds(work)
     if not found:
         raise Unreadable(f"{work.action} needs a sound and none was handed over")

@@ -1,4 +1,4 @@
-"""Skies and lands: what words call for them, their colours, and the shapes they are drawn with."""
+"""Skies and landscapes: their trigger words, their colours, and the shapes they are drawn with."""
 
 import math
 import random
@@ -14,10 +14,10 @@ class Sky:
 
     words: tuple[str, ...]
     stops: tuple[RGB, RGB, RGB]
-    """From the zenith to the horizon."""
+    """Gradient colours, from the zenith to the horizon."""
     light: RGB
     height: float
-    """Of sun or moon, as a share of the picture; above 1 it is hidden."""
+    """Vertical position of sun or moon, as a fraction of the picture from the top; above 1 it is hidden."""
     stars: int = 0
     clouds: int = 3
 
@@ -30,7 +30,7 @@ class Land:
     far: RGB
     near: RGB
     form: str
-    """What its layers are shaped like: `hills`, `mountains`, `dunes`, `waves`, `forest`, `city`."""
+    """The shape of its layers: `hills`, `mountains`, `dunes`, `waves`, `forest`, `city`."""
 
 
 SKIES = (
@@ -158,7 +158,7 @@ PLAIN_LANDS = (
 def _ridge(
     rng: random.Random, form: str, width: float, base: float, swell: float
 ) -> list[tuple[float, float]]:
-    """The upper edge of a layer of land, from left to right."""
+    """Return the upper edge of a layer of land, from left to right."""
     points: list[tuple[float, float]] = []
     if form == "city":
         x = -0.05
@@ -188,7 +188,7 @@ def _ridge(
 def layer(
     rng: random.Random, land: Land, depth: float, width: float, height: float, colour: RGB, haze: RGB
 ) -> list[Shape]:
-    """One layer of a land, with what stands on it; `depth` goes from 0, the farthest, to 1, the nearest."""
+    """Return one layer of a land with its trees, windows or snow; `depth` is 0 (farthest) to 1 (nearest)."""
     base = height * (0.6 + 0.3 * depth)
     swell = height * (0.075 if land.form != "city" else 0.1) * (1.15 - 0.55 * depth)
     ridge = _ridge(rng, land.form, width, base, swell)
@@ -239,7 +239,7 @@ def layer(
 
 
 def cloud(rng: random.Random, x: float, y: float, size: float, colour: RGB) -> list[Shape]:
-    """One outline: a flat foot and a row of bumps, the middle ones highest."""
+    """Return a cloud: a flat base and a row of bumps, highest in the middle, with a soft underside."""
     bumps = rng.randint(4, 6)
     outline = [(x - size, y)]
     for bump in range(bumps):

@@ -1,7 +1,7 @@
-"""Things that a prompt may name, each as a handful of shapes.
+"""Objects that a prompt may name, each drawn with a handful of shapes.
 
-A motif stands on the origin: its foot at (0, 0), about one unit high, y downwards. It takes a colour that
-the prompt may have named and returns its shapes, the hindmost first.
+A motif has its foot at the origin (0, 0) and is about one unit high, y downwards. It takes an accent colour,
+the one named in the prompt if any, and returns its shapes from back to front.
 """
 
 import math
@@ -327,5 +327,5 @@ MOTIFS: tuple[tuple[str, tuple[str, ...], Motif], ...] = (
         _person,
     ),
 )
-"""Name, the words that call for it (English and Chinese), and what draws it. Earlier ones win over later ones
-whose words they contain (小熊猫 before 熊猫 before 猫)."""
+"""Name, trigger words (English and Chinese) and drawing function. An entry comes before those whose words
+its own words contain (小熊猫 before 熊猫 before 猫), because the first match wins."""

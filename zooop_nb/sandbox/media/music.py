@@ -1,6 +1,6 @@
-"""Music: a small band plays a progression of chords.
+"""Music: a small band that plays a chord progression.
 
-Mode, pace and instruments follow from words ("sad", "dance", "piano", 悲伤, ...), the rest from the seed.
+Mode, tempo and drums are chosen by words ("sad", "dance", "piano", 悲伤, ...), the rest by the seed.
 """
 
 import math
@@ -15,7 +15,7 @@ from zooop_nb.sandbox.media.synth import add, band, clock, faded, noise
 
 
 def backing(text: str, seconds: float, rng: random.Random) -> Samples:
-    """A quiet pad beneath a clip, in mono."""
+    """Return a quiet pad as the background of a clip, in mono."""
     notes = _progression(_minor(text, words(text), rng), rng)
     track = np.zeros(round(seconds * RATE), dtype=np.float32)
     span = max(2.0, min(4.0, seconds))
@@ -26,7 +26,7 @@ def backing(text: str, seconds: float, rng: random.Random) -> Samples:
 
 
 def _hertz(note: int) -> float:
-    """Of a MIDI note."""
+    """Return the frequency of a MIDI note."""
     return 440.0 * 2 ** ((note - 69) / 12)
 
 
@@ -111,7 +111,7 @@ def _minor(text: str, spoken: list[str], rng: random.Random) -> bool:
 
 
 def _progression(minor: bool, rng: random.Random) -> list[tuple[int, int, int]]:
-    """Four chords as MIDI notes."""
+    """Return four chords as MIDI notes."""
     root = rng.randint(55, 62)
     scale = (0, 2, 3, 5, 7, 8, 10) if minor else (0, 2, 4, 5, 7, 9, 11)
     degrees = rng.choice(
@@ -125,7 +125,7 @@ def _progression(minor: bool, rng: random.Random) -> list[tuple[int, int, int]]:
 
 
 def tempo(text: str, rng: random.Random) -> int:
-    """Beats a minute, from words."""
+    """Return the beats per minute that the text suggests."""
     spoken, plain = words(text), text.lower()
     if called(
         ("slow", "sad", "ambient", "calm", "lullaby", "sleep", "relaxing", "慢", "平静", "摇篮"),
@@ -141,7 +141,7 @@ def tempo(text: str, rng: random.Random) -> int:
 
 
 def music(text: str, seconds: float, rng: random.Random) -> Samples:
-    """A piece in stereo: chords, bass, an arpeggio, a tune, and drums unless the words ask for calm."""
+    """Return a piece in stereo: chords, bass, an arpeggio, a tune, and drums unless the text is calm."""
     spoken, plain = words(text), text.lower()
     minor, beat = _minor(text, spoken, rng), 60 / tempo(text, rng)
     chords, bar = _progression(minor, rng), 4 * beat
@@ -174,7 +174,7 @@ def music(text: str, seconds: float, rng: random.Random) -> Samples:
         add(left, at, sound, volume * (1 - max(0.0, side)))
         add(right, at, sound, volume * (1 + min(0.0, side)))
 
-    # Four chords come round and round: each sound of theirs is made once.
+    # The four chords repeat, so each of their sounds is synthesised only once.
     pad, bass, pluck = (lru_cache(maxsize=64)(make) for make in (_pad, _bass, _pluck))
     for number in range(math.ceil(seconds / bar)):
         at, chord = number * bar, chords[number % 4]

@@ -1,8 +1,7 @@
-"""Pictures from words: a composed landscape with the things that the prompt names, drawn by Pillow and
-numpy.
+"""Pictures from text: a landscape with the objects that the prompt names, drawn with Pillow and numpy.
 
-A likeness of a model's work only in being a real picture of the asked size that follows the prompt and its
-references; it shows what the vocabulary of `scene` knows.
+It resembles a model's output only in that it is a real picture of the requested size that depends on the
+prompt and the references; it can show only what the vocabulary of `scene` contains.
 """
 
 import math
@@ -21,16 +20,16 @@ from zooop_nb.sandbox.media.style import named_style, restyle
 from zooop_nb.sandbox.media.work import Piece, Work
 
 _CANVAS = 1280
-"""The longest side that is drawn at; larger pictures are enlarged, which soft drawings bear well."""
+"""The longest side at which scenes are drawn; larger pictures are upscaled, which suits soft drawings."""
 
 
 def render(work: Work, index: int) -> Piece:
-    """A picture of the prompt in the asked size; references hang framed in it and give it colour."""
+    """Render the prompt in the requested size; references are framed in the picture and set its colours."""
     return picture_piece(stamp(draw(work, index, work.width, work.height), work), work)
 
 
 def draw(work: Work, index: int, width: int, height: int) -> Image.Image:
-    """The picture without its ribbon: RGB, or RGBA with a transparent background where `work.alpha` asks."""
+    """Return the picture without its ribbon: RGB, or RGBA with a transparent background if `work.alpha`."""
     references = [opened(data) for data in pictures(work)]
     colours = [colour for reference in references[:2] for colour, _ in main_colours(reference, 5)]
     scene = compose(work, index, width=width, height=height, colours=colours or None)
@@ -41,7 +40,7 @@ def draw(work: Work, index: int, width: int, height: int) -> Image.Image:
     else:
         image = paint(scene, *size)
         style = named_style(work)
-        # Neon is a light in the drawn scenes already; as a filter it would repaint what the prompt names.
+        # Drawn scenes already have a neon sky; the filter would also recolour the objects in the prompt.
         if style is not None and style != "neon":
             image = restyle(image, style, digest(work, index))
     _hang(image, references)
@@ -49,7 +48,7 @@ def draw(work: Work, index: int, width: int, height: int) -> Image.Image:
 
 
 def paint(scene: Scene, width: int, height: int) -> Image.Image:
-    """The scene as RGB."""
+    """Draw the scene as RGB."""
     image = _sky(scene, width, height)
     for shape in scene.shapes:
         _lay(image, shape, min(width, height))
@@ -66,7 +65,7 @@ def _sky(scene: Scene, width: int, height: int) -> Image.Image:
         return Image.fromarray(
             np.broadcast_to(column[:, None, :], (height, width, 3)).astype(np.uint8), "RGB"
         )
-    # The glow is smooth, so a quarter of the size is enough to compute it in.
+    # The glow is smooth, so computing it at a quarter of the size is enough.
     small_width, small_height = max(2, width // 4), max(2, height // 4)
     x, y, radius, colour = scene.glow
     ys = np.linspace(0.0, scene.height, small_height)[:, None]
@@ -83,7 +82,7 @@ def _sky(scene: Scene, width: int, height: int) -> Image.Image:
 
 
 def _lay(image: Image.Image, shape: Shape, unit: int) -> None:
-    """Lay one shape onto the picture, with smooth edges: its mask is drawn at twice the size."""
+    """Draw one shape onto the picture, antialiased by drawing its mask at twice the size."""
     left, top, right, bottom = (edge * unit for edge in shape.box)
     spread = 2 + (max(right - left, bottom - top) * 0.08 if shape.curved else 0)
     x0, y0 = max(0, math.floor(left - spread)), max(0, math.floor(top - spread))
@@ -116,7 +115,7 @@ def _gradient(size: tuple[int, int], upper: RGB, lower: RGB, rows: tuple[float, 
 
 
 def _sticker(work: Work, index: int, scene: Scene, size: tuple[int, int]) -> Image.Image:
-    """The things that the prompt names, on nothing; a star where it names none that is known."""
+    """Draw the objects that the prompt names on a transparent background; a star if it names no known one."""
     subject = scene.subject
     if not subject:
         subject = compose(
@@ -133,7 +132,7 @@ def _sticker(work: Work, index: int, scene: Scene, size: tuple[int, int]) -> Ima
 
 
 def _hang(image: Image.Image, references: list[Image.Image]) -> None:
-    """Hang up to four references as framed pictures along the upper edge."""
+    """Draw up to four references as framed pictures along the upper edge."""
     shown = references[:4]
     if not shown:
         return
@@ -154,7 +153,7 @@ def _hang(image: Image.Image, references: list[Image.Image]) -> None:
 
 
 def scaled_to(image: Image.Image, width: int, height: int) -> Image.Image:
-    """What was handed over, filling the asked size, on white where it is see-through."""
+    """Return an input picture cropped to fill the requested size, on white where it is transparent."""
     if image.mode == "RGBA":
         ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
         ground.alpha_composite(image)

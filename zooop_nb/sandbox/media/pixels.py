@@ -1,6 +1,6 @@
-"""Raster pictures in and out: opening what was handed over, fitting, marking, and writing files.
+"""Raster pictures: opening input files, fitting, marking, and writing files.
 
-Written files hold no dates and no encoder's name, so that equal works give equal bytes.
+Written files contain no dates and no encoder name, so that equal works give identical bytes.
 """
 
 import io
@@ -13,13 +13,16 @@ THUMBNAIL = 512
 """The longest side of a thumbnail, in pixels."""
 
 MOST_PIXELS = 80_000_000
-"""The largest picture that is read or written: beyond it, one order would take the machine's memory."""
+"""Largest picture that is read or written, in pixels; more could exhaust the machine's memory."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 
 
 def opened(data: bytes) -> Image.Image:
-    """The picture, upright, whole in memory, as RGB, or as RGBA where it has transparency."""
+    """Return the picture, upright and fully loaded, as RGB, or RGBA if it has transparency.
+
+    Raises `Unreadable`.
+    """
     if not data:
         raise Unreadable("the picture is empty (0 bytes)")
     try:
@@ -38,25 +41,25 @@ def opened(data: bytes) -> Image.Image:
 
 
 def cover(image: Image.Image, width: int, height: int) -> Image.Image:
-    """The picture filling `width` x `height`, its overhang cut evenly; unchanged where the size is right."""
+    """Scale the picture to fill `width` x `height` and crop it evenly; unchanged if it has that size."""
     if image.size == (width, height):
         return image
     return ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
 
 
 def see_through(image: Image.Image) -> bool:
-    """Whether any pixel lets something through."""
+    """Return whether any pixel is transparent, even partly."""
     return image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255)
 
 
 def mark(work: Work) -> str:
-    """The words that say where a file came from."""
+    """Return the text that identifies a file as the sandbox's, with the model's name."""
     return f"ZOOOP sandbox · {work.model}" if work.model else "ZOOOP sandbox"
 
 
 def ribbon(work: Work, width: int, height: int) -> Image.Image | None:
-    """The mark as a small see-through plate for a picture of this size; None where it could not be read."""
-    # The font that comes with Pillow knows Latin letters only; a name in others stays whole in the metadata.
+    """Return the mark as a small translucent label for a picture of this size; None if too small to read."""
+    # Pillow's built-in font has Latin letters only; a name in another script is complete in the metadata.
     text = mark(work) if mark(work).replace("·", "").isascii() else "ZOOOP sandbox"
     points = max(10.0, min(width, height) * 0.026)
     room = width * 0.94
@@ -76,13 +79,13 @@ def ribbon(work: Work, width: int, height: int) -> Image.Image | None:
 
 
 def ribbon_place(width: int, height: int, plate: Image.Image) -> tuple[int, int]:
-    """Where the ribbon lies: its left upper corner, near the picture's left lower one."""
+    """Return the upper left corner of the ribbon, which is placed at the picture's lower left."""
     margin = max(2, round(min(width, height) * 0.02))
     return margin, height - plate.height - margin
 
 
 def stamp(image: Image.Image, work: Work) -> Image.Image:
-    """Put the ribbon onto the picture, in place."""
+    """Put the ribbon onto the picture, in place, and return it."""
     plate = ribbon(work, *image.size)
     if plate is not None:
         place = ribbon_place(*image.size, plate)
@@ -94,7 +97,7 @@ def stamp(image: Image.Image, work: Work) -> Image.Image:
 
 
 def thumbnail(image: Image.Image) -> tuple[bytes, str]:
-    """A small copy of the picture and its type: as pictures are delivered, JPEG, or PNG with transparency."""
+    """Return a small copy of the picture and its content type: JPEG, or PNG if it has transparency."""
     small = image.copy()
     small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=2.0)
     buffer = io.BytesIO()
@@ -106,7 +109,7 @@ def thumbnail(image: Image.Image) -> tuple[bytes, str]:
 
 
 def jpeg(image: Image.Image, comment: str, *, faithful: bool = False) -> bytes:
-    """A JPEG file; `faithful` keeps what was handed over within a JPEG's smallest error."""
+    """Return a JPEG file; `faithful` uses high quality, to stay as close to the input as JPEG allows."""
     buffer = io.BytesIO()
     quality, subsampling = (98, 0) if faithful else (90, 2)
     image.save(buffer, "JPEG", quality=quality, subsampling=subsampling, comment=comment.encode())
@@ -114,7 +117,7 @@ def jpeg(image: Image.Image, comment: str, *, faithful: bool = False) -> bytes:
 
 
 def png(image: Image.Image, comment: str) -> bytes:
-    """A PNG file, lossless."""
+    """Return a PNG file, lossless."""
     info = PngImagePlugin.PngInfo()
     info.add_itxt("Source", comment)
     buffer = io.BytesIO()
@@ -123,7 +126,7 @@ def png(image: Image.Image, comment: str) -> bytes:
 
 
 def picture_piece(image: Image.Image, work: Work, *, faithful: bool = False) -> Piece:
-    """The picture as it is delivered: opaque as JPEG, with transparency as PNG.
+    """Return the picture as delivered: JPEG if opaque, PNG with transparency.
 
     API documentation: "Image output URLs".
     """

@@ -1,7 +1,7 @@
-"""How a work's words are read: by vocabularies of whole English words and Chinese characters.
+"""Match the text of a work against vocabularies of whole English words and Chinese characters.
 
-Nothing is understood beyond them. What is made also follows from a digest of the whole work, so that every
-word, param and input counts, known or not.
+Nothing else is understood. The output also depends on a digest of the whole work, so that every word, param
+and input changes it, known or not.
 """
 
 import hashlib
@@ -13,10 +13,9 @@ from zooop_nb.sandbox.media.work import Work
 
 
 def digest(work: Work, index: int) -> int:
-    """A number that follows from all that should change an output, and from nothing else.
+    """Return a number that depends on everything that should change an output, and on nothing else.
 
-    The addresses of media stand in the params too; they change with every upload, so the media's bytes count
-    instead.
+    Media URLs in the params change with every upload, so the digest uses the bytes of the media instead.
     """
     told = {
         name: value
@@ -37,18 +36,18 @@ def digest(work: Work, index: int) -> int:
 
 
 def words(text: str) -> list[str]:
-    """The prompt's words in lower case, each also without a plural s."""
+    """Return the text's words in lower case, each also without a plural s."""
     found = re.findall(r"[a-z]+", text.lower())
     return found + [word[:-1] for word in found if len(word) > 3 and word.endswith("s")]
 
 
 def called(names: tuple[str, ...], spoken: list[str], text: str) -> bool:
-    """Whether any of the names stands in the text: English as whole words, Chinese anywhere."""
+    """Return whether any of the names occurs in the text: English as whole words, Chinese anywhere."""
     return any((name in text) if " " in name or not name.isascii() else (name in spoken) for name in names)
 
 
 def flavour(work: Work) -> str:
-    """What the params say in words: all but addresses, and what is not wanted."""
+    """Return the text of all string params except URLs and negative prompts."""
     return " ".join(
         value
         for name, value in work.params.items()
@@ -57,7 +56,7 @@ def flavour(work: Work) -> str:
 
 
 def named_colours(spoken: list[str], text: str) -> list[RGB]:
-    """The colours that a prompt names, in its order; "red panda" names an animal, not a colour."""
+    """Return the colours that a prompt names, in order; "red panda" names an animal, not a colour."""
     plain = text.replace("red panda", "panda")
     found = [
         (plain.find(name), colour)

@@ -1,8 +1,7 @@
-"""From a prompt to a composition: sky, land and the things that the prompt names, as shapes.
+"""Compose a prompt into a scene: sky, land and the objects that the prompt names, as shapes.
 
-Both the drawn pictures and the vector files are made from it. It reads words (English and Chinese) by a
-small vocabulary; a word it does not know still changes the composition, by its hash. It understands
-nothing.
+Both drawn pictures and vector files are made from scenes. Prompts (English and Chinese) are matched against a
+small vocabulary, without any understanding; an unknown word still changes the composition, through its hash.
 """
 
 import random
@@ -23,13 +22,13 @@ class Scene:
     """In units of the shorter side, which is 1."""
     height: float
     sky: tuple[tuple[float, RGB], ...]
-    """Stops of the vertical gradient: how far down (0 to 1), and the colour."""
+    """Stops of the vertical gradient: position from the top (0 to 1) and colour."""
     glow: tuple[float, float, float, RGB] | None
-    """The light about sun or moon: x, y, radius, colour."""
+    """The glow around sun or moon: x, y, radius, colour."""
     shapes: tuple[Shape, ...]
-    """From the hindmost to the nearest."""
+    """From back to front."""
     subject: tuple[Shape, ...]
-    """Those of the shapes that are the things named; a sticker shows them alone."""
+    """The shapes of the objects that the prompt names; a sticker shows only these."""
 
 
 _FLYING = frozenset({"bird", "butterfly", "balloon", "rocket", "star", "heart", "lantern"})
@@ -67,9 +66,9 @@ def _named_motifs(spoken: list[str], text: str) -> list[tuple[str, Motif]]:
 
 
 def compose(work: Work, index: int, *, width: int, height: int, colours: list[RGB] | None = None) -> Scene:
-    """The composition of a work's prompt for a picture of this shape.
+    """Compose a work's prompt for a picture of this size.
 
-    `colours` are a reference's main colours, lightest use first; they tint sky and land.
+    `colours` are the main colours of the references, each reference's largest first; they tint sky and land.
     """
     rng = random.Random(digest(work, index))
     text = f"{work.prompt} {flavour(work)}".lower()
@@ -144,7 +143,7 @@ def compose(work: Work, index: int, *, width: int, height: int, colours: list[RG
             mix(haze, (255, 255, 255), 0.15 if night else 0.6),
         )
 
-    # A word the vocabulary lacks becomes a soft disc in the sky, its place and hue following from the word.
+    # Each unknown word becomes a soft disc in the sky, with a position and hue derived from the word.
     known = {name for _, names, _ in MOTIFS for name in names} | {
         w for group in (*SKIES, *LANDS) for w in group.words
     }

@@ -1,4 +1,4 @@
-"""The one primitive that pictures and vector files are made of: a filled outline.
+"""The primitive of all drawn pictures and vector files: a filled outline.
 
 Coordinates are in units of the picture's shorter side, y downwards.
 """
@@ -18,9 +18,9 @@ class Shape:
     fill: RGB
     opacity: float = 1.0
     curved: bool = False
-    """The outline is a closed Catmull-Rom curve through its points, else a polygon."""
+    """Whether the outline is a closed Catmull-Rom curve through its points, instead of a polygon."""
     fade: RGB | None = None
-    """The colour at the lower edge, reached by a vertical gradient from `fill`."""
+    """The colour at the lower edge of a vertical gradient that starts with `fill`."""
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -29,13 +29,13 @@ class Shape:
         return min(xs), min(ys), max(xs), max(ys)
 
     def placed(self, x: float, y: float, scale: float, *, mirrored: bool = False) -> "Shape":
-        """The shape with its origin at (x, y), `scale` times as large."""
+        """Return the shape scaled by `scale`, with its origin at (x, y)."""
         turn = -scale if mirrored else scale
         outline = tuple((x + px * turn, y + py * scale) for px, py in self.outline)
         return Shape(outline, self.fill, self.opacity, self.curved, self.fade)
 
     def beziers(self) -> list[tuple[Point, Point, Point]]:
-        """A curved outline as cubic Béziers: two handles and an end each."""
+        """Return a curved outline as cubic Béziers: two control points and an end point each."""
         points = self.outline
         count = len(points)
         curves = []
@@ -47,7 +47,7 @@ class Shape:
         return curves
 
     def flattened(self, steps: int = 6) -> list[Point]:
-        """The outline as a polygon, curves cut into `steps` pieces each."""
+        """Return the outline as a polygon, with each curve divided into `steps` segments."""
         if not self.curved:
             return list(self.outline)
         points: list[Point] = []
@@ -69,7 +69,7 @@ class Shape:
 def ellipse(
     x: float, y: float, rx: float, ry: float, fill: RGB, opacity: float = 1.0, turn: float = 0.0
 ) -> Shape:
-    """An ellipse about (x, y), turned by `turn` radians."""
+    """Return an ellipse centred on (x, y), rotated by `turn` radians."""
     cos, sin = math.cos(turn), math.sin(turn)
     outline = []
     for step in range(12):
@@ -80,15 +80,15 @@ def ellipse(
 
 
 def polygon(points: Sequence[Point], fill: RGB, opacity: float = 1.0, fade: RGB | None = None) -> Shape:
-    """A polygon with straight sides."""
+    """Return a polygon."""
     return Shape(tuple(points), fill, opacity, curved=False, fade=fade)
 
 
 def curve(points: Sequence[Point], fill: RGB, opacity: float = 1.0, fade: RGB | None = None) -> Shape:
-    """A closed curve through the points."""
+    """Return a closed curve through the points."""
     return Shape(tuple(points), fill, opacity, curved=True, fade=fade)
 
 
 def box(left: float, top: float, right: float, bottom: float, fill: RGB, opacity: float = 1.0) -> Shape:
-    """An upright rectangle."""
+    """Return an axis-aligned rectangle."""
     return polygon([(left, top), (right, top), (right, bottom), (left, bottom)], fill, opacity)

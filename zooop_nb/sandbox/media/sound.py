@@ -1,4 +1,4 @@
-"""Music and sound effects as files, synthesised to the asked length, repeatably."""
+"""Music and sound effects as files, synthesised reproducibly in the requested length."""
 
 import random
 
@@ -9,11 +9,11 @@ from zooop_nb.sandbox.media.reading import digest, flavour
 from zooop_nb.sandbox.media.work import Piece, Unreadable, Work
 
 LONGEST = 600.0
-"""Seconds. Longer sound is refused: it would take the machine's memory."""
+"""Seconds. Longer sound is refused, because it would exhaust the machine's memory."""
 
 
 def render(work: Work, index: int) -> Piece:
-    """`music` or `sfx`, `work.seconds` long, as MP3, or WAV where the params ask."""
+    """Render `music` or `sfx`, `work.seconds` long, as MP3, or WAV if the params request it."""
     if not 0 < work.seconds <= LONGEST:
         raise Unreadable(f"{work.seconds} seconds: the sandbox makes sound of up to {LONGEST:.0f} seconds")
     rng = random.Random(digest(work, index))

@@ -1,8 +1,7 @@
-"""Speech that says the text, by eSpeak NG.
+"""Text-to-speech with eSpeak NG.
 
-The voices are the synthesiser's own, however they are called in the catalogue: a name stands for one of
-them and always for the same. A cloned voice is a likeness only: it takes the sample's pitch and nothing
-else of it.
+The voices are the synthesiser's own, whatever their names in the catalogue: each name always maps to the same
+one. Voice cloning is only approximated: a clone takes the sample's pitch and nothing else.
 """
 
 import hashlib
@@ -32,7 +31,7 @@ _MEN = {
     "echo", "eric", "ethan", "fable", "fenrir", "george", "james", "john", "josh", "king", "liam",
     "male", "man", "onyx", "orus", "puck", "roger", "ryan", "sam", "thomas", "will",
 }  # fmt: skip
-"""Names that say how high a voice is; any other name's voice is high or low by its hash."""
+"""Names that determine whether a voice is high or low; for other names, their hash decides."""
 
 _SCRIPTS = (
     ("぀", "ヿ", "ja"),
@@ -56,7 +55,7 @@ _WORDS_A_MINUTE = 165
 
 
 def render(work: Work, index: int) -> Piece:
-    """`speech` or `clone`: the text as MP3, or WAV where the params ask; each further take faster."""
+    """Render `speech` or `clone` as MP3, or WAV if the params request it; each further output is faster."""
     if not work.prompt.strip():
         raise Unreadable("there is no text to speak")
     voice = work.voice or next(
@@ -85,7 +84,7 @@ def render(work: Work, index: int) -> Piece:
 
 
 def language(work: Work) -> str:
-    """eSpeak NG's name of the language: by the text's script, else by the params, else American English."""
+    """Return eSpeak NG's language name: by the text's script, else the params, else American English."""
     for first, last, name in _SCRIPTS:
         if any(first <= letter <= last for letter in work.prompt):
             return name
@@ -96,7 +95,7 @@ def language(work: Work) -> str:
 
 
 def timbre(voice: str) -> tuple[str, int]:
-    """A voice's name -> eSpeak NG's variant and the pitch (0 to 99), always the same."""
+    """Return the eSpeak NG variant and pitch (0 to 99) of a voice's name, always the same for a name."""
     fingerprint = hashlib.sha256(voice.encode("utf-8", "replace")).digest()
     names = set("".join(letter if letter.isalpha() else " " for letter in voice.lower()).split())
     high = not names & _MEN and (bool(names & _WOMEN) or fingerprint[0] % 2 == 0)
@@ -105,7 +104,7 @@ def timbre(voice: str) -> tuple[str, int]:
 
 
 def cloned(fundamental: float | None) -> tuple[str, int]:
-    """Variant and pitch nearest to a sample's fundamental in hertz; a middling voice where it has none."""
+    """Return the variant and pitch nearest to a fundamental in hertz; a medium voice if it is None."""
     if fundamental is None:
         return "m3", 45
     if fundamental >= 160:
@@ -114,7 +113,7 @@ def cloned(fundamental: float | None) -> tuple[str, int]:
 
 
 def pitch_of(samples: Samples, rate: int) -> float | None:
-    """The median fundamental of a voice in hertz, by autocorrelation; None where nothing in it is voiced."""
+    """Return the median fundamental of a voice in hertz, by autocorrelation; None if nothing is voiced."""
     size, found = rate // 20 * 2, []
     shortest, longest = rate // 400, rate // 70
     loud = float(np.abs(samples).max(initial=0.0))
@@ -144,8 +143,8 @@ def _command() -> tuple[str, ...]:
 
 
 def say(text: str, voice: str, words_a_minute: int, pitch: int) -> tuple[int, Samples]:
-    """The sample rate and the samples of a spoken text. Raises `RuntimeError` where the synthesiser fails."""
-    # In a process of its own, which `espeak.py` gives the reasons for.
+    """Return the sample rate and the samples of a text. Raises `RuntimeError` if the synthesiser fails."""
+    # In a separate process; `espeak.py` explains why.
     done = subprocess.run(
         [*_command(), voice, str(words_a_minute), str(pitch), "50"],
         input=text.replace("\0", " ").encode("utf-8", "replace"),

@@ -1,8 +1,7 @@
-"""Restyling: real transformations of a picture's own pixels, by the names of styles.
+"""Restyling: transformations of a picture's own pixels, by name of the style.
 
-They are classic filters, not a model's understanding: impressionism dabs the picture's colours on, cubism
-cuts it into flat facets, and so on. A style that is not known falls back to posterised colours with drawn
-edges.
+They are classic filters and understand nothing of the picture: impressionism paints strokes in its colours,
+cubism cuts it into flat facets, and so on. Unknown styles fall back to posterised colours with drawn edges.
 """
 
 import random
@@ -16,7 +15,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOp
 from zooop_nb.sandbox.media.work import Work
 
 _LONGEST = 1024
-"""Filters work at this size at most; the result is enlarged, as brush strokes would be."""
+"""Largest size at which filters work; the result is then enlarged, which suits brush strokes."""
 
 _FACETS = 150
 
@@ -45,14 +44,14 @@ def _impressionism(image: Image.Image, rng: random.Random) -> Image.Image:
 
 @lru_cache(maxsize=2)
 def _facets(width: int, height: int, seed: int) -> tuple[NDArray[np.intp], Image.Image]:
-    """Which facet each pixel belongs to, and the lines between them; kept, for a clip's frames share them."""
+    """Return the facet of each pixel and the lines between facets; cached for the frames of a clip."""
     rng = random.Random(seed)
     seeds = np.array(
         [(rng.uniform(0, width), rng.uniform(0, height)) for _ in range(_FACETS)], dtype=np.float32
     )
     slants = np.array([rng.uniform(0.55, 1.8) for _ in range(_FACETS)], dtype=np.float32)
     xs, ys = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    # Distances that are stretched along one diagonal give long, angular facets instead of a honeycomb.
+    # Distances stretched along one diagonal give long, angular facets instead of a honeycomb.
     along = (xs[..., None] + ys[..., None]) - seeds.sum(axis=1)
     across = (xs[..., None] - ys[..., None]) - (seeds[:, 0] - seeds[:, 1])
     facet = np.argmin(np.abs(along) * slants + np.abs(across) / slants, axis=2)
@@ -178,13 +177,13 @@ STYLES: dict[str, tuple[tuple[str, ...], Filter]] = {
     "sepia": (("sepia", "vintage", "retro", "复古", "怀旧"), _sepia),
     "neon": (("cyberpunk", "neon", "synthwave", "赛博朋克", "霓虹"), _neon),
 }
-"""Name -> the words that call for it, and the filter."""
+"""Name -> trigger words and filter."""
 
 FALLBACK = "drawn"
 
 
 def find_style(text: str) -> str | None:
-    """The first style that a text names, if any."""
+    """Return the first style that a text names, if any."""
     plain = f" {text.lower().replace('_', ' ').replace('-', ' ')} "
     for name, (names, _) in STYLES.items():
         if any((f" {word.replace('-', ' ')} " if word.isascii() else word) in plain for word in names):
@@ -193,7 +192,7 @@ def find_style(text: str) -> str | None:
 
 
 def named_style(work: Work) -> str | None:
-    """The style that a work's params or, failing them, its prompt name."""
+    """Return the style named in a work's params, or else in its prompt, or None."""
     for name, value in work.params.items():
         if "style" in name and isinstance(value, str) and (style := find_style(value)):
             return style
@@ -201,7 +200,7 @@ def named_style(work: Work) -> str | None:
 
 
 def restyle(image: Image.Image, style: str, seed: int) -> Image.Image:
-    """An RGB picture in a style, of the same size."""
+    """Return the picture in a style as RGB, of the same size."""
     size = image.size
     if max(size) > _LONGEST:
         scale = _LONGEST / max(size)

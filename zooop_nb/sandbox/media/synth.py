@@ -1,4 +1,4 @@
-"""What music and effects are synthesised with: noise, bands, curves, and laying sounds into a track."""
+"""Building blocks for music and effects: noise, band filters, curves, and mixing sounds into a track."""
 
 import random
 
@@ -8,12 +8,12 @@ from zooop_nb.sandbox.media.audio import RATE, Samples
 
 
 def noise(rng: random.Random, count: int) -> Samples:
-    """White noise, repeatable."""
+    """Return reproducible white noise."""
     return np.random.default_rng(rng.getrandbits(63)).standard_normal(count, dtype=np.float32)
 
 
 def band(noise: Samples, low: float, high: float) -> Samples:
-    """The noise between two frequencies in hertz, with soft edges."""
+    """Band-pass the noise between two frequencies in hertz, with soft edges."""
     spectrum = np.fft.rfft(noise)
     hertz = np.fft.rfftfreq(len(noise), 1 / RATE)
     spectrum *= 1 / (1 + (low / np.maximum(hertz, 1)) ** 4) / (1 + (hertz / high) ** 4)
@@ -21,7 +21,7 @@ def band(noise: Samples, low: float, high: float) -> Samples:
 
 
 def add(track: Samples, at: float, sound: Samples, volume: float) -> None:
-    """Lay a sound into a track at a time in seconds; what overhangs the end is cut."""
+    """Mix a sound into a track at a time in seconds; it is cut off at the end of the track."""
     start = round(at * RATE)
     room = len(track) - start
     if room > 0:
@@ -29,12 +29,12 @@ def add(track: Samples, at: float, sound: Samples, volume: float) -> None:
 
 
 def clock(seconds: float) -> Samples:
-    """The time in seconds of each sample of a stretch."""
+    """Return the time in seconds of each sample of a sound of this length."""
     return np.arange(max(1, round(seconds * RATE)), dtype=np.float32) / RATE
 
 
 def faded(track: Samples, seconds: float) -> Samples:
-    """The track, faded in and out over some seconds, in place."""
+    """Fade the track in and out over `seconds`, in place, and return it."""
     count = min(len(track) // 2, round(seconds * RATE))
     if count:
         ramp = np.linspace(0, 1, count, dtype=np.float32)
@@ -44,7 +44,7 @@ def faded(track: Samples, seconds: float) -> Samples:
 
 
 def slow(rng: random.Random, seconds: float, pace: float) -> Samples:
-    """A curve between 0 and 1 that wanders `pace` times a second."""
+    """Return a random, piecewise linear curve between 0 and 1, with `pace` knots per second."""
     knots = max(4, round(seconds * pace) + 3)
     heights = np.array([rng.random() for _ in range(knots)])
     at = np.linspace(0, knots - 1, max(1, round(seconds * RATE)))

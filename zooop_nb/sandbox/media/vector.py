@@ -1,4 +1,4 @@
-"""Vector files: drawn from the prompt as paths, or traced from a picture by vtracer."""
+"""Vector files: drawn from the prompt as paths, or traced from a picture with vtracer."""
 
 import io
 import re
@@ -17,14 +17,14 @@ from zooop_nb.sandbox.media.shape import Shape
 from zooop_nb.sandbox.media.work import Piece, Work
 
 _TRACED = 640
-"""The longest side that is traced; the paths are scaled to the asked size."""
+"""The longest side at which pictures are traced; the paths are scaled to the picture's size."""
 
 _UNPRINTABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML cannot hold."""
+"""Characters that are not allowed in XML."""
 
 
 def render(work: Work, index: int) -> Piece:
-    """`svg` (a composition of the prompt) or `vectorise` (the picture that was handed over)."""
+    """Render `svg` (a composition of the prompt) or `vectorise` (the input picture)."""
     return _traced(work) if work.action == "vectorise" else _drawn(work, index)
 
 
@@ -49,7 +49,7 @@ def _traced(work: Work) -> Piece:
     source = opened(inputs.picture(work))
     small = source.copy()
     small.thumbnail((_TRACED, _TRACED), Image.Resampling.LANCZOS)
-    # A few flat colours first: the tracer takes a smooth gradient (a sky) for one area of one colour.
+    # Reduce to flat colours first: the tracer treats a smooth gradient (a sky) as one area of one colour.
     flat = (
         small.convert("RGB")
         .quantize(48, Image.Quantize.MAXCOVERAGE, 2, dither=Image.Dither.NONE)

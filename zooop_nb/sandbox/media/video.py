@@ -1,7 +1,7 @@
-"""Clips: from words, from pictures, from other clips. Few frames a second, real H.264 and AAC.
+"""Clips from text, pictures or other clips: few frames per second, real H.264 and AAC.
 
-A clip from words is one drawn picture with a camera that moves over it; nothing in it acts. Each function
-says what of its task is only a likeness.
+A clip from text is one drawn picture with a camera moving over it; nothing in the picture moves. Each
+function says which part of its task is only approximated.
 """
 
 import math
@@ -23,17 +23,17 @@ from zooop_nb.sandbox.media.style import FALLBACK, named_style, restyle
 from zooop_nb.sandbox.media.work import Piece, Unreadable, Work
 
 LONGEST = 120.0
-"""Seconds. Longer clips are refused: one order would keep the machine busy for minutes."""
+"""Seconds. Longer clips are refused, because one order would keep the machine busy for minutes."""
 
 _MARGIN = 1.16
-"""How much larger than a frame the picture is that the camera moves over."""
+"""Size of the picture that the camera moves over, relative to a frame."""
 
 Camera = Callable[[float], tuple[float, float, float]]
-"""Progress (0 to 1) -> the zoom (1: all is seen) and where the view lies, from 0 to 1 across and down."""
+"""Progress (0 to 1) -> zoom (1: the whole picture) and position of the view, 0 to 1 across and down."""
 
 
 def render(work: Work, index: int) -> Piece:
-    """One of the video actions; raises `Unreadable` for what is missing, unreadable or too long."""
+    """Render one of the video actions. Raises `Unreadable` for missing, unreadable or too long input."""
     make = {
         "video": _from_words,
         "animate": _animate,
@@ -53,9 +53,9 @@ def _length(seconds: float) -> float:
 
 
 def _size(work: Work, source: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of a clip made from a source of this size: as asked, or in the source's own shape.
+    """Return the size of a clip made from a source: the requested size, or the source's aspect ratio.
 
-    Shapes beyond 1:3 and 3:1 are cut to those: a strip of one pixel would make a clip of thousands.
+    Ratios are limited to between 1:3 and 3:1: a strip one pixel wide would give a clip of thousands.
     """
     if not work.takes_shape:
         return even(work.width), even(work.height)
@@ -65,7 +65,7 @@ def _size(work: Work, source: tuple[int, int]) -> tuple[int, int]:
 
 
 def _silent(work: Work) -> bool:
-    """Whether a switch among the params turns the sound off; the track stays, and is silent."""
+    """Return whether a boolean param turns the sound off; the clip then has a silent sound track."""
     return any(
         value is False and any(part in name for part in ("audio", "sound", "music"))
         for name, value in work.params.items()
@@ -85,7 +85,7 @@ def _own_sound(work: Work, data: bytes) -> Samples:
 
 
 def _marker(work: Work, width: int, height: int) -> Callable[[Image.Image], Image.Image]:
-    """What lays the ribbon, drawn once, onto each frame."""
+    """Return a function that puts the ribbon, drawn only once, onto a frame."""
     plate = ribbon(work, width, height)
     if plate is None:
         return lambda frame: frame
@@ -99,7 +99,7 @@ def _marker(work: Work, width: int, height: int) -> Callable[[Image.Image], Imag
 
 
 def _camera(work: Work, index: int) -> Camera:
-    """The camera's way, as the words say, else by the seed."""
+    """Return the camera movement that the text names, else one chosen by the seed."""
     told = [str(value) for name, value in work.params.items() if "camera" in name]
     text = " ".join([work.prompt, *told]).lower().replace("_", " ")
     spoken = words(text)
@@ -121,7 +121,7 @@ def _camera(work: Work, index: int) -> Camera:
 
 
 def _view(large: Image.Image, width: int, height: int, zoom: float, x: float, y: float) -> Image.Image:
-    """What the camera sees of a picture."""
+    """Return the camera's view of a picture."""
     seen = large.width / zoom, large.height / zoom
     left, top = (large.width - seen[0]) * x, (large.height - seen[1]) * y
     return large.resize(
@@ -130,12 +130,12 @@ def _view(large: Image.Image, width: int, height: int, zoom: float, x: float, y:
 
 
 def _eased(step: int, count: int) -> float:
-    """Progress from 0 at the first frame to 1 at the last, gently begun and ended."""
+    """Return the progress from 0 at the first frame to 1 at the last, eased at both ends."""
     return 0.5 - 0.5 * math.cos(math.pi * step / max(1, count - 1))
 
 
 def _from_words(work: Work, index: int) -> Piece:
-    """A camera moves over a picture of the prompt; references hang in it and give it colour."""
+    """Move a camera over a picture of the prompt; references are framed in it and set its colours."""
     width, height, seconds = even(work.width), even(work.height), _length(work.seconds)
     rate = Fraction(pace(width, height))
     count = max(1, round(seconds * rate))
@@ -146,7 +146,7 @@ def _from_words(work: Work, index: int) -> Piece:
 
 
 def _opaque(work: Work) -> Work:
-    """The work without clips and sounds among its inputs: pictures alone can hang in a picture."""
+    """Return the work as a picture, with only the pictures among its inputs, which can be framed in it."""
     shown = tuple(inputs.pictures(work))
     return Work(
         "picture",
@@ -160,10 +160,10 @@ def _opaque(work: Work) -> Work:
 
 
 def _animate(work: Work, index: int) -> Piece:
-    """Begins at the given picture, exactly, and ends at the last frame, exactly, where one is given.
+    """Begin exactly at the first frame and end exactly at the last frame, if one is given.
 
-    Between them a camera moves and one fades into the other: the likeness of an animation. The ribbon is on
-    all frames but those two.
+    Between them, the animation is only approximated: a camera moves, and one frame fades into the other. The
+    ribbon is on all frames except those two.
     """
     seconds = _length(work.seconds)
     begin, end = inputs.frames(work)
@@ -191,9 +191,9 @@ def _animate(work: Work, index: int) -> Piece:
 
 
 def _motion(work: Work, index: int) -> Piece:
-    """The picture, shifted as the reference clip's picture as a whole shifts, for the clip's length.
+    """Shift the picture as the whole image of the reference clip shifts, for the clip's length.
 
-    A likeness only: the overall motion is measured (by phase correlation) and transferred; limbs do not move.
+    Only approximated: the overall motion is measured by phase correlation and transferred; limbs do not move.
     """
     source = inputs.clip(work)
     model = shot(source)
@@ -216,7 +216,7 @@ def _motion(work: Work, index: int) -> Piece:
 
 
 def _shifts(pictures: Iterator[Image.Image]) -> list[tuple[float, float]]:
-    """How far each picture's content has moved since the first, in pixels, right and down."""
+    """Return how far each picture's content has moved since the first, in pixels right and down."""
     found: list[tuple[float, float]] = []
     before: NDArray[np.complex128] | None = None
     x = y = 0.0
@@ -229,7 +229,7 @@ def _shifts(pictures: Iterator[Image.Image]) -> list[tuple[float, float]]:
             peak = np.fft.ifft2(cross / np.maximum(np.abs(cross), 1e-9)).real
             row, column = divmod(int(np.argmax(peak)), 96)
             dx, dy = (value - 96 if value > 48 else value for value in (column, row))
-            # A jump across a third of the picture is a cut, or nothing that could be measured.
+            # A jump across a third of the picture is a cut or a failed measurement.
             if abs(dx) < 32 and abs(dy) < 32:
                 x, y = x + dx, y + dy
         before = now
@@ -238,10 +238,10 @@ def _shifts(pictures: Iterator[Image.Image]) -> list[tuple[float, float]]:
 
 
 def _lipsync(work: Work, _: int) -> Piece:
-    """The given sound, whole, over the given picture (or clip, repeated as needed), for the sound's length.
+    """Combine the whole input sound with the input picture, or with the clip, repeated as needed.
 
-    A likeness only: no mouth is found or moved. The picture breathes with the loudness, and a row of bars at
-    the lower edge shows it.
+    The result is as long as the sound. Lip sync is only approximated: no mouth is found or moved. Instead,
+    the picture zooms slightly with the loudness, and a row of bars at the lower edge shows it.
     """
     voice = audio.decoded(inputs.sound(work))
     seconds = _length(len(voice) / RATE)
@@ -260,7 +260,7 @@ def _lipsync(work: Work, _: int) -> Piece:
 
 
 def _own_size(work: Work) -> tuple[int, int]:
-    """Of the picture that was handed over, else of the clip."""
+    """Return the size of the input picture, else of the input clip."""
     if inputs.pictures(work):
         return opened(inputs.picture(work)).size
     model = shot(inputs.clip(work))
@@ -268,7 +268,7 @@ def _own_size(work: Work) -> tuple[int, int]:
 
 
 def _faces(work: Work, rate: Fraction, width: int, height: int) -> Iterator[Image.Image]:
-    """The picture that was handed over, again and again, else the clip's frames, round and round."""
+    """Yield the input picture, or else the input clip's frames, endlessly."""
     if inputs.pictures(work):
         still = picture.scaled_to(opened(inputs.picture(work)), width, height)
         while True:
@@ -281,7 +281,7 @@ def _faces(work: Work, rate: Fraction, width: int, height: int) -> Iterator[Imag
 
 
 def _loudness(sound: Samples, count: int) -> list[float]:
-    """A sound's loudness over `count` equal stretches, 0 to 1."""
+    """Return a sound's loudness in `count` equal intervals, 0 to 1."""
     parts = np.array_split(sound, count)
     levels = [float(np.sqrt(np.mean(part**2))) if len(part) else 0.0 for part in parts]
     top = max(levels)
@@ -289,7 +289,7 @@ def _loudness(sound: Samples, count: int) -> list[float]:
 
 
 def _bars(view: Image.Image, level: list[float], step: int) -> Image.Image:
-    """Nine bars in the middle of the lower edge, the loudness around this frame."""
+    """Draw nine bars in the middle of the lower edge that show the loudness around this frame."""
     wide, gap = max(2, view.width // 90), max(1, view.width // 140)
     left = view.width // 2 - (9 * wide + 8 * gap) // 2
     for bar in range(9):
@@ -301,10 +301,10 @@ def _bars(view: Image.Image, level: list[float], step: int) -> Image.Image:
 
 
 def _extend(work: Work, index: int) -> Piece:
-    """The input clip, followed by `work.seconds` more that begin at its last frame, exactly.
+    """Extend the input clip by `work.seconds`, beginning exactly at its last frame.
 
-    The camera moves on over that frame, and it fades into a picture of the prompt where there is a prompt.
-    Size and pace are the input's (at most 12 frames a second); its sound goes on as a quiet pad.
+    The camera moves over that frame, which fades into a picture of the prompt if there is a prompt. Size and
+    frame rate are the input's (at most 12 frames per second); its sound is followed by a quiet pad.
     """
     source = inputs.clip(work)
     model = shot(source)
@@ -333,7 +333,7 @@ def _extend(work: Work, index: int) -> Piece:
 
 
 def _restyle(work: Work, index: int) -> Piece:
-    """The input's own frames in another style (see `style`), at its size and length, with its sound."""
+    """Restyle the input's frames (see `style`), keeping its size, length and sound."""
     source = inputs.clip(work)
     model = shot(source)
     _length(model.seconds)
@@ -353,9 +353,9 @@ def _restyle(work: Work, index: int) -> Piece:
 
 
 def _upscale(work: Work, _: int) -> Piece:
-    """Every frame `work.factor` times as wide and high, by Lanczos resampling, with the input's sound.
+    """Enlarge every frame by `work.factor` with Lanczos resampling, keeping the input's sound.
 
-    No ribbon: the frames are the input's. The mark is in the file's metadata.
+    There is no ribbon, because the frames are the input's; the mark is in the file's metadata.
     """
     source = inputs.clip(work)
     model: Shot = shot(source)

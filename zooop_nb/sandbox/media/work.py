@@ -1,4 +1,4 @@
-"""What goes into a renderer and what comes out: plain values that every kind of media shares."""
+"""The input and output types of the renderers, shared by all kinds of media."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,39 +6,39 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Work:
-    """One order, ready to be rendered. Equal works give equal bytes."""
+    """One order, ready to be rendered. Equal works produce identical bytes."""
 
     action: str
-    """Which renderer; see `zooop_nb.sandbox.media.ACTIONS`."""
+    """The renderer; see `zooop_nb.sandbox.media.ACTIONS`."""
     prompt: str
     """The prompt, the text to speak, or the lyrics."""
     params: Mapping[str, object] = field(default_factory=dict)
-    """The merged params, for flavour: `style`, `voice`, `tempo`, `output_format` and the like."""
+    """The merged params, for details such as `style`, `voice`, `tempo` and `output_format`."""
     inputs: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
-    """Param id -> the bytes of the media handed over under it."""
+    """Param id -> the bytes of its media."""
     model: str = ""
-    """The model's or tool's name, shown in the mark."""
+    """The name of the model or tool, shown in the mark."""
     seed: int = 0
     width: int = 1024
     """Pixels."""
     height: int = 1024
     """Pixels."""
     takes_shape: bool = False
-    """True: no aspect ratio was asked for, and a clip made from a picture or clip takes that one's; `width`
-    and `height` then say how large its short side is."""
+    """True if no aspect ratio was requested: a clip made from a picture or clip then takes that one's, and
+    `width` and `height` only set its short side."""
     seconds: float = 5.0
     count: int = 1
-    """How many outputs; each differs."""
+    """Number of outputs; each is different."""
     alpha: bool = False
-    """True: a transparent background."""
+    """Whether the background is transparent."""
     factor: float = 2.0
-    """How many times wider and higher, for upscaling."""
+    """Scale factor of width and height, for upscaling."""
     voice: str = ""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One output: a whole file, and a small picture of it where it can be seen."""
+    """One output: a complete file, with a thumbnail if it is visual."""
 
     data: bytes
     content_type: str
@@ -49,12 +49,12 @@ class Piece:
     height: int | None = None
     """Pixels; None for sound."""
     seconds: float | None = None
-    """Length; None for pictures."""
+    """Duration; None for pictures."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a file is, read from its bytes."""
+    """Properties of a file, read from its bytes."""
 
     content_type: str
     kind: str
@@ -63,11 +63,11 @@ class Facts:
     height: int | None = None
     seconds: float | None = None
     frames: int | None = None
-    """Of a video or an animated picture; None otherwise."""
+    """Frame count of a video or an animated picture; None otherwise."""
     codec: str | None = None
-    """Of the picture: `png`, `jpeg`, `h264`, ...; None for sound."""
+    """Codec of the picture: `png`, `jpeg`, `h264`, ...; None for sound."""
     audio_codec: str | None = None
 
 
 class Unreadable(ValueError):
-    """The bytes are not what they should be: empty, cut short, of another type, or absent. Says why."""
+    """An input is empty, truncated, of another type or missing; the message gives the reason."""

@@ -1,4 +1,4 @@
-"""The texts that the sandbox serves beside `/v1`, and the OpenAPI document."""
+"""The documentation pages that the sandbox serves alongside `/v1`, and the OpenAPI document."""
 
 import json
 from importlib import resources
@@ -24,7 +24,7 @@ def _read(name: str) -> bytes:
 
 
 def _answer(body: bytes, media_type: str) -> Response:
-    # The header is given whole: Starlette would add a charset, and the API's media types have no parameters.
+    # Set the header directly: Starlette would add a charset, and the API's media types have no parameters.
     return Response(body, headers={"content-type": media_type})
 
 
@@ -34,12 +34,12 @@ async def text(request: Request) -> Response:
 
 
 async def full(_: Request) -> Response:
-    """Every text in one."""
+    """Serve all pages joined into one."""
     return _answer(b"\n---\n\n".join(_read(name) for name, _ in _FILES.values()), "text/plain")
 
 
 async def openapi(request: Request) -> Response:
-    """The specification as the package holds it, with this server's own address."""
+    """Serve the packaged specification, with this server's own address in it."""
     file = resources.files("zooop_nb.contract").joinpath("openapi.yaml")
     if not file.is_file():
         raise Refusal(404, "not_found", "This installation holds no openapi.yaml.")
