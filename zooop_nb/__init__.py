@@ -10,6 +10,7 @@ from zooop_nb._version import __version__
 
 if TYPE_CHECKING:
     from zooop_nb.errors import ZooopError as ZooopError
+    from zooop_nb.results.values import Described as Described
     from zooop_nb.results.values import Gallery as Gallery
     from zooop_nb.results.values import Output as Output
     from zooop_nb.results.values import Quoted as Quoted
@@ -17,19 +18,17 @@ if TYPE_CHECKING:
     from zooop_nb.results.values import Upload as Upload
     from zooop_nb.settings import Settings as Settings
     from zooop_nb.studio import Studio as Studio
-    from zooop_nb.tasks.description import Described as Described
     from zooop_nb.tasks.task import Task as Task
     from zooop_nb.tasks.task import Tasks as Tasks
 
 
-# Late, so that loading the extension imports next to nothing. Results come by way of the module that draws
-# them, so that they can show themselves.
+# Imported on first use, so that loading the extension imports next to nothing.
 _NAMES = {
-    "Described": "zooop_nb.tasks.description",
-    "Gallery": "zooop_nb.results.render",
-    "Output": "zooop_nb.results.render",
-    "Quoted": "zooop_nb.results.render",
-    "Result": "zooop_nb.results.render",
+    "Described": "zooop_nb.results.values",
+    "Gallery": "zooop_nb.results.values",
+    "Output": "zooop_nb.results.values",
+    "Quoted": "zooop_nb.results.values",
+    "Result": "zooop_nb.results.values",
     "Settings": "zooop_nb.settings",
     "Studio": "zooop_nb.studio",
     "Task": "zooop_nb.tasks.task",
@@ -60,7 +59,7 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """`%unload_ext zooop_nb`: everything is taken out again."""
+    """`%unload_ext zooop_nb`: removes everything again."""
     from zooop_nb.notebook import extension
 
     extension.unload(shell)

@@ -1,7 +1,6 @@
 """The command line: `zooop-nb` and `python -m zooop_nb`.
 
-A face like the notebook's, for what is started from outside of one. Whatever a subcommand needs is
-imported when it runs, so that `--help` and the sandbox start at once.
+Each subcommand imports what it needs when it runs, so that `--help` and the sandbox start at once.
 """
 
 import argparse
@@ -16,31 +15,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from zooop_nb._version import __version__
-from zooop_nb.errors import Action, MissingExtra, MissingValue, ZooopError, remedy
+from zooop_nb.contract.credits import credits_text
+from zooop_nb.errors import Action, DemoFailed, MissingExtra, MissingValue, SandboxFailed, ZooopError, remedy
 
 if TYPE_CHECKING:
     from zooop_nb.sandbox.process import SandboxProcess
 
 QUICKSTART: Final = "01-quickstart.ipynb"
 CELL_SECONDS: Final = 120
-"""How long one cell of the quickstart may take, in seconds."""
+"""Seconds that one cell of the quickstart may take."""
 
-# What must never stand in a notebook that is kept: a token, or an address that only this machine can reach.
+# What a kept notebook must never hold: a token, or an address that only this machine can reach.
 # (`%zooop me` shows the first four characters, as the API does.)
 _PRIVATE: Final = re.compile(
     r"zpk_(?:live|test)_\w{8,}|https?://(?:127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+"
 )
 
 
-class DemoFailed(ZooopError):
-    """The quickstart did not run to its end, or left in its outputs what must not be there."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit code: 0, 1 for a `ZooopError` (said on stderr), 2 for bad usage."""
+    """Run one command; return its exit code: 0, 1 for a `ZooopError` (on stderr), 2 for bad usage."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] == ["sandbox"]:
-        # The sandbox has a command line of its own; all that follows is its.
+        # The sandbox parses its own arguments.
         from zooop_nb.sandbox.command import main as sandbox
 
         return sandbox(arguments[1:])
@@ -91,9 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         )
     doctor = commands.add_parser(
         "doctor",
-        help="is it you or is it them: settings, token, ledger, network",
-        description="Looks at all that an order needs, and asks ZOOOP's site and API whether they are there. "
-        "Nothing is ordered. Ends with code 1 where something is wrong.",
+        help="check settings, token, ledger and network: is it you, or is it them?",
+        description="Checks everything that an order needs, and whether ZOOOP's site and API respond. "
+        "Nothing is ordered. Exits with code 1 if something is wrong.",
     )
     doctor.set_defaults(run=_doctor)
     commands.add_parser("sandbox", help="serve a local ZOOOP: the API with state and real media")
@@ -106,17 +102,17 @@ def _sandbox(speed: float) -> "SandboxProcess":
     try:
         return SandboxProcess.start(speed=speed)
     except SandboxStartError as error:
-        raise ZooopError(f"The sandbox did not start: {error}") from error
+        raise SandboxFailed(f"The sandbox did not start: {error}") from error
 
 
 def _environment(sandbox: "SandboxProcess", **more: str) -> dict[str, str]:
-    """This process's environment with the sandbox as its ZOOOP, and no other setting of ours."""
+    """Return this process's environment with the sandbox as its ZOOOP, and without other settings of ours."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("ZOOOP_")}
     return own | {"ZOOOP_API_HOST": sandbox.url, "ZOOOP_API_KEY": sandbox.token} | more
 
 
 def _notebooks(asked: Path | None) -> Path:
-    """The folder of the notebooks: the one asked for, the current folder's, or the checkout's."""
+    """Return the folder of the notebooks: the given one, the current folder's, or the checkout's."""
     places = [asked] if asked else [Path("notebooks"), Path(__file__).parent.parent / "notebooks"]
     for place in places:
         if (place / QUICKSTART).is_file():
@@ -131,7 +127,7 @@ def _demo(options: argparse.Namespace, _: Sequence[str]) -> int:
     notebooks = _notebooks(options.notebooks)
     out: Path = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    # A ledger of its own, new each time: what is told at the end is this run's.
+    # A new ledger for each run, so that the summary at the end is about this run alone.
     home = out / "quickstart-home"
     if home.exists():
         shutil.rmtree(home)
@@ -144,10 +140,10 @@ def _demo(options: argparse.Namespace, _: Sequence[str]) -> int:
 
 
 def run_notebook(notebook: Path, out: Path, environment: Mapping[str, str]) -> tuple[Path, Path]:
-    """Run a notebook in a kernel of its own; write it, executed, and an HTML copy into `out`.
+    """Run a notebook in a kernel of its own; write the executed copy and its HTML into `out`.
 
-    Returns both paths. Raises `DemoFailed` where a cell failed, or where an output holds a token or an
-    address of this machine (then nothing is written), and `MissingExtra` without nbclient or nbconvert.
+    Returns both paths. Raises `DemoFailed` if a cell fails, or if an output holds a token or an address of
+    this machine (then nothing is written), and `MissingExtra` without nbclient or nbconvert.
     """
     try:
         import nbformat
@@ -166,7 +162,7 @@ def run_notebook(notebook: Path, out: Path, environment: Mapping[str, str]) -> t
         timeout=CELL_SECONDS,
         kernel_name="python3",
         resources={"metadata": {"path": str(notebook.parent)}},
-        # Encrypted where the kernel can: it warns of plain TCP otherwise.
+        # Encrypted if the kernel supports it: it warns of plain TCP otherwise.
         config=Config(KernelManager={"transport_encryption": "auto"}),
     )
     failure = None
@@ -193,7 +189,7 @@ def _masked(private: str) -> str:
 
 
 def _tell(environment: Mapping[str, str], written: Sequence[Path]) -> None:
-    """Print what was made, what it cost and where it lies, as the ledger has it."""
+    """Print what was made, what it cost and where it is, from the ledger."""
     from zooop_nb import settings
     from zooop_nb.studio import Studio
 
@@ -212,12 +208,13 @@ def _tell(environment: Mapping[str, str], written: Sequence[Path]) -> None:
         )
     print()
     print(table(("made with", "from", "credits", "lies at"), rows))
-    print(f"\n{_said(events['spent'].sum())} credits in all, of the sandbox's, which cost nothing.")
+    total = credits_text(float(events["spent"].sum()))
+    print(f"\n{total} in all, of the sandbox's, which cost nothing.")
     print("Notebook: {}\nHTML:     {}".format(*map(_near, written)))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows as text in columns. A cell of several lines takes several; the last column is never padded."""
+    """Lay out rows as text in columns. Cells may have several lines; the last column is never padded."""
     lines: list[list[str]] = [list(heads), ["-" * len(head) for head in heads]]
     for row in rows:
         cells = [cell.split("\n") for cell in row]
@@ -231,7 +228,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _said(value: Any) -> str:
-    """A value of the ledger as text; what is null there is nothing."""
+    """Return a value of the ledger as text; null is empty."""
     if value is None or value != value or str(value) == "<NA>":
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -243,7 +240,7 @@ def _shortened(text: str, width: int) -> str:
 
 
 def _near(path: Path) -> Path:
-    """A path as seen from the current folder, where it lies in it."""
+    """Return a path relative to the current folder, if it is inside it."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
@@ -265,7 +262,7 @@ def _lab(options: argparse.Namespace, extra: Sequence[str]) -> int:
             "JupyterLab is not installed.", remedies=[remedy(Action.INSTALL, package="zooop-nb[sandbox,lab]")]
         )
     notebooks = _notebooks(options.notebooks)
-    # Whoever stops this command stops JupyterLab and the sandbox with it.
+    # Stopping this command stops JupyterLab and the sandbox too.
     signal.signal(signal.SIGTERM, _leave)
     with _sandbox(options.speed) as sandbox:
         print("A local ZOOOP is ready for the notebooks; what it charges costs nothing.", flush=True)
@@ -283,7 +280,7 @@ def _lab(options: argparse.Namespace, extra: Sequence[str]) -> int:
                 try:
                     return lab.wait()
                 except KeyboardInterrupt:
-                    # The terminal's Ctrl-C reached JupyterLab as well, which asks whether it is meant.
+                    # The terminal's Ctrl-C also reached JupyterLab, which asks for confirmation.
                     continue
         finally:
             if lab.poll() is None:

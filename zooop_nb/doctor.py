@@ -1,4 +1,4 @@
-"""`doctor`: whether orders can be made from here, and if not, whose it is. Findings are data for a face."""
+"""The diagnosis: whether orders can be placed from here, and if not, whose problem it is."""
 
 import asyncio
 import importlib.metadata
@@ -7,16 +7,16 @@ import platform
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from zooop_nb._version import __version__
-from zooop_nb.client.diagnosis import Doctor, Finding, Verdict, verdict
-from zooop_nb.errors import ZooopError
+from zooop_nb.client.diagnosis import ConnectionCheck, Finding, Verdict, verdict
+from zooop_nb.errors import Action, Remedy, ZooopError, python_words, remedy
 from zooop_nb.ledger import Ledger
 from zooop_nb.settings import Settings
-from zooop_nb.tasks import loop as engine
+from zooop_nb.tasks import loop
 
 SANDBOX_MODULES: Final = {
     "av": "av",
@@ -28,7 +28,7 @@ SANDBOX_MODULES: Final = {
     "uvicorn": "uvicorn",
     "vtracer": "vtracer",
 }
-"""What the sandbox imports, and the packages that bring it."""
+"""What the sandbox imports, and the packages that provide it."""
 
 _PACKAGES: Final = ("ipython", "ipykernel", "httpx", "msgspec", "pandas", "nest-asyncio2")
 _MARKS: Final = {True: "ok", False: "WRONG", None: "note"}
@@ -36,13 +36,13 @@ _MARKS: Final = {True: "ok", False: "WRONG", None: "note"}
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What was found, and whose it is."""
+    """The findings, and whose problem it is."""
 
     findings: tuple[Finding, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """The documentation's rule over all findings."""
+        """The documented rule applied to all findings."""
         return verdict(self.findings)
 
     @property
@@ -50,8 +50,8 @@ class Diagnosis:
         """Whether nothing is wrong."""
         return self.verdict is Verdict.ALL_WELL
 
-    def lines(self) -> list[str]:
-        """The verdict, and a line for each finding."""
+    def lines(self, words: Callable[[Iterable[Remedy]], str] = python_words) -> list[str]:
+        """Return the verdict and a line per finding; `words` words the remedies for the reader's face."""
         said = {
             Verdict.ALL_WELL: "All well.",
             Verdict.IT_IS_YOU: "It is you: what is WRONG below is on this side.",
@@ -60,39 +60,33 @@ class Diagnosis:
         width = max(len(each.name) for each in self.findings)
         lines = [said[self.verdict]]
         for each in self.findings:
-            found = " ".join(filter(None, (each.detail, each.remedy)))
+            found = " ".join(filter(None, (each.detail, words(each.remedies))))
             lines.append(f"{_MARKS[each.ok]:<5}  {each.name:<{width}}  {found}")
         return lines
 
 
 def examine(load: Callable[[], Settings], *, site: str | None = None) -> Diagnosis:
-    """Look at everything that an order needs. `load` gives the settings, or raises what is wrong with them;
-    `site` stands in for ZOOOP's own. Nothing is ordered, and no credit moves."""
+    """Check everything that an order needs. Nothing is ordered, and no credit moves.
+
+    `load` returns the settings, or raises what is wrong with them; `site` replaces ZOOOP's own site.
+    """
     try:
         settings = load()
     except ZooopError as error:
-        return Diagnosis((Finding("settings", False, str(error)), *_environment()))
-    network = engine.shared().run(_network(settings, site))
+        wrong = Finding("settings", False, error.message, error.remedies)
+        return Diagnosis((wrong, *_environment()))
+    network = loop.shared().run(ConnectionCheck(settings, site=site).findings())
     return Diagnosis((_token(settings), *network, _ledger(settings), *_folders(settings), *_environment()))
-
-
-async def _network(settings: Settings, site: str | None) -> Sequence[Finding]:
-    return await Doctor(settings, site=site).findings()
 
 
 def _token(settings: Settings) -> Finding:
     if settings.token is None:
-        return Finding(
-            "token",
-            False,
-            "There is none.",
-            "Create one at https://zooop.ai/user#apiKeys with a daily credit cap, and set ZOOOP_API_KEY in "
-            "your own terminal. To try it free: `%zooop sandbox`.",
-        )
+        ways = (remedy(Action.CREATE_TOKEN), remedy(Action.SET_KEY), remedy(Action.TRY_SANDBOX))
+        return Finding("token", False, "There is none.", ways)
     if settings.token.for_sandbox:
         return Finding("token", True, "A sandbox's.")
     if not settings.token.looks_live:
-        # What the API says of it decides.
+        # The API's response decides.
         return Finding(
             "token", None, "It does not look like zpk_live_ and 32 characters; was it copied whole?"
         )
@@ -104,15 +98,13 @@ def _ledger(settings: Settings) -> Finding:
     try:
         ledger = Ledger(path)
     except ZooopError as error:
-        return Finding("ledger", False, str(error))
+        return Finding("ledger", False, error.message, error.remedies)
     journal, count = ledger.journal, len(ledger.unfinished())
     ledger.close()
-    said = f"{path}, {count} orders unfinished" if count else f"{path}"
+    said = f"{path}, {count} {'order' if count == 1 else 'orders'} unfinished" if count else f"{path}"
     if journal == "wal":
         return Finding("ledger", True, f"{said}; WAL.")
-    why = (
-        f"{said}; a rollback journal ({journal}), for its file system has no working locks: safe, and slower."
-    )
+    why = f"{said}; a rollback journal ({journal}): its file system has no working locks. Safe, and slower."
     return Finding("ledger", None, why)
 
 
@@ -123,10 +115,8 @@ def _folders(settings: Settings) -> Iterator[Finding]:
             with tempfile.TemporaryFile(dir=path):
                 pass
         except OSError as error:
-            variable = f"ZOOOP_NB_{name.upper()}"
-            yield Finding(
-                name, False, f"{path} cannot be written: {error}.", f"Set {variable} to a folder of yours."
-            )
+            choose = remedy(Action.CHOOSE_FOLDER, variable=f"ZOOOP_NB_{name.upper()}")
+            yield Finding(name, False, f"{path} cannot be written: {error}.", (choose,))
         else:
             yield Finding(name, True, str(path))
 
@@ -136,8 +126,8 @@ def _environment() -> Iterator[Finding]:
         package for module, package in SANDBOX_MODULES.items() if importlib.util.find_spec(module) is None
     ]
     if missing:
-        install = "Only the sandbox needs it: pip install 'zooop-nb[sandbox]'."
-        yield Finding("sandbox", None, f"Not installed: {', '.join(missing)}.", install)
+        said = f"Not installed: {', '.join(missing)}. Only the sandbox needs it."
+        yield Finding("sandbox", None, said, (remedy(Action.INSTALL, package="zooop-nb[sandbox]"),))
     else:
         yield Finding("sandbox", True, "Its packages are installed.")
     yield nested_loops()
@@ -147,15 +137,15 @@ def _environment() -> Iterator[Finding]:
 
 
 def nested_loops() -> Finding:
-    """Whether something makes a kernel lose the cells that are queued behind a running one."""
-    # Both leave the one mark; nest_asyncio2, where it came first, leaves its own as well.
+    """Return whether something makes a kernel lose the cells that are queued behind a running one."""
+    # Both set this mark; nest_asyncio2, if it was applied first, sets one of its own as well.
     if hasattr(asyncio, "_nest_patched") and not hasattr(asyncio, "_nest_asyncio2"):
         first = "before nest_asyncio2 " if "nest_asyncio2" in sys.modules else ""
         return Finding(
             "nested loops",
             False,
             f"nest_asyncio (without the 2) was applied {first}here: cells that are queued can be lost.",
-            "Restart the kernel and leave it out; `%zooop config nested_loops=on` does what it did.",
+            (remedy(Action.RESTART_KERNEL),),
         )
     return Finding("nested loops", True, "nest_asyncio is not applied.")
 

@@ -1,50 +1,56 @@
-"""What the studio asks of whoever stands in front of it: where an order is written, and yes or no.
+"""Front ends: who answers a confirmation, and where an order is written.
 
-A notebook puts its own face here; without one, it is a plain Python program.
+A notebook registers its own front end as the default; without one, it is the terminal's. Only `Studio` reads
+the default; below it a front end is passed on.
 """
 
 import sys
 from typing import Protocol
 
 from zooop_nb.orders.order import Origin
+from zooop_nb.tasks.checkout import Frontend, PricedBatch
 
 
-class Frontend(Protocol):
-    """Called on the thread of the caller, never on the engine's."""
+class HostFrontend(Frontend, Protocol):
+    """A front end that also knows where an order is written, so that it can serve as the default."""
 
     def origin(self) -> Origin:
-        """Where the order that is being made is written."""
-        ...
-
-    def ask(self, question: str) -> bool | None:
-        """The answer to a question; None where nobody can answer."""
+        """Return where the order that is being placed is written: notebook and cell, as far as known."""
         ...
 
 
 class TerminalFrontend:
-    """A script, or an interactive Python in a terminal."""
+    """The front end of a script or of an interactive Python in a terminal."""
 
     def origin(self) -> Origin:
         """A script has no cells."""
         return Origin()
 
+    def announce(self, batch: PricedBatch) -> None:
+        """Nothing: a program shows what it likes."""
+
     def ask(self, question: str) -> bool | None:
-        """Asked in the terminal, if there is one."""
+        """Ask in the terminal, if there is one."""
         if not (sys.stdin and sys.stdin.isatty()):
             return None
-        return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+        return is_yes(input(f"{question} [y/N] "))
 
 
-_face: Frontend = TerminalFrontend()
+def is_yes(answer: str) -> bool:
+    """Return whether an answer says yes."""
+    return answer.strip().lower() in {"y", "yes"}
 
 
-def current() -> Frontend:
-    """The face in front of the studio."""
-    return _face
+_default: HostFrontend = TerminalFrontend()
 
 
-def use(face: Frontend) -> Frontend:
-    """Put a face in front of the studio; the one that stood there before is returned."""
-    global _face
-    before, _face = _face, face
-    return before
+def default() -> HostFrontend:
+    """Return the registered default."""
+    return _default
+
+
+def register(frontend: HostFrontend) -> HostFrontend:
+    """Make a front end the default; return the previous one."""
+    global _default
+    previous, _default = _default, frontend
+    return previous

@@ -1,99 +1,52 @@
 """The Python API: the same verbs as the magic, blocking and awaitable, safe from any thread."""
 
-import asyncio
-import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
-from zooop_nb import frontend as face
+from zooop_nb import backends, frontend
 from zooop_nb import settings as settings_
 from zooop_nb.contract.backend import Backend
-from zooop_nb.contract.shapes import Me, Number
+from zooop_nb.contract.credits import Number
+from zooop_nb.contract.shapes import Me
 from zooop_nb.errors import InputError, UnknownName
-from zooop_nb.ledger import Ledger, OrderRecord
+from zooop_nb.frontend import HostFrontend
+from zooop_nb.ledger import Ledger
 from zooop_nb.nearest import nearest
-from zooop_nb.orders import approval as money
-from zooop_nb.orders import inputs as media
-from zooop_nb.orders.catalogue import Catalogue
-from zooop_nb.orders.pricing import OrderRequest, ask_again
-from zooop_nb.results.values import Gallery, Quoted, Result, Upload
+from zooop_nb.orders.inputs import upload_value
+from zooop_nb.orders.request import OrderRequest, read_call, repeat_request
+from zooop_nb.results.values import Described, Gallery, Quoted, Result, Upload
 from zooop_nb.settings import Settings, Token
-from zooop_nb.tasks import description as describe
-from zooop_nb.tasks import loop as engine
-from zooop_nb.tasks.checkout import Checkout, PricedBatch
-from zooop_nb.tasks.description import Described
-from zooop_nb.tasks.task import Task, Tasks, result_of
-from zooop_nb.verbs import VERBS
+from zooop_nb.signatures import VerbMethod, takes_changes, takes_name, takes_prompts
+from zooop_nb.tasks import loop
+from zooop_nb.tasks.checkout import Checkout
+from zooop_nb.tasks.task import Task, Tasks
+from zooop_nb.verbs import GENERATION_VERBS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-T = TypeVar("T")
-
-
-class once(cached_property[T]):  # noqa: N801 - it is read as a decorator
-    """A cached property that is made once, whichever threads are first."""
-
-    @overload
-    def __get__(self, instance: None, owner: type[Any] | None = None) -> "once[T]": ...
-
-    @overload
-    def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
-
-    def __get__(self, instance: object, owner: type[Any] | None = None) -> "once[T] | T":
-        if not isinstance(instance, Studio):
-            return self
-        with instance.making:
-            return super().__get__(instance, owner)
-
-
-class VerbMethod:
-    """A verb as a method: `studio.image("a red panda", aspect_ratio="16:9")`."""
-
-    def __init__(self, verb: str) -> None:
-        self._verb = verb
-        self.__doc__ = f"Make {VERBS[verb].help}: quote, confirm, submit, wait. See `Studio.make`."
-
-    @overload
-    def __get__(self, studio: None, owner: object) -> "VerbMethod": ...
-
-    @overload
-    def __get__(self, studio: "Studio", owner: object) -> Callable[..., Result | Gallery]: ...
-
-    def __get__(
-        self, studio: "Studio | None", owner: object = None
-    ) -> "VerbMethod | Callable[..., Result | Gallery]":
-        if studio is None:
-            return self
-        make = partial(studio.make, self._verb)
-        make.__doc__ = self.__doc__
-        return make
 
 
 class Studio:
     """ZOOOP from Python.
 
-    Settings come from the environment unless they are given. Keywords of the verbs are the model's params;
-    `model`, `version`, `count`, `tags`, `yes`, `ask`, `budget`, `fresh` and `params` are ours, and
-    `params={}` holds names that are no identifiers or that clash.
+    Settings come from the environment unless they are given. `backend` replaces the API in force, `front_end`
+    the registered default. Keywords of the verbs are params of the model, except those of `OrderOptions`.
     """
 
-    image = VerbMethod("image")
-    edit = VerbMethod("edit")
-    svg = VerbMethod("svg")
-    video = VerbMethod("video")
-    animate = VerbMethod("animate")
-    motion = VerbMethod("motion")
-    lipsync = VerbMethod("lipsync")
-    extend = VerbMethod("extend")
-    restyle = VerbMethod("restyle")
-    speech = VerbMethod("speech")
-    clone = VerbMethod("clone")
-    sfx = VerbMethod("sfx")
-    music = VerbMethod("music")
+    image = VerbMethod()
+    edit = VerbMethod()
+    svg = VerbMethod()
+    video = VerbMethod()
+    animate = VerbMethod()
+    motion = VerbMethod()
+    lipsync = VerbMethod()
+    extend = VerbMethod()
+    restyle = VerbMethod()
+    speech = VerbMethod()
+    clone = VerbMethod()
+    sfx = VerbMethod()
+    music = VerbMethod()
 
     def __init__(
         self,
@@ -102,170 +55,171 @@ class Studio:
         host: str | None = None,
         settings: Settings | None = None,
         backend: Backend | None = None,
+        front_end: HostFrontend | None = None,
     ) -> None:
-        loaded = settings or settings_.load(call={"host": host} if host else {}, token=token)
-        self.settings = loaded
+        self.settings: Final = settings or settings_.load(call={"host": host} if host else {}, token=token)
         self._given_backend = backend
-        self.making = threading.RLock()
-        """Held while one of the parts below is made."""
+        self._given_frontend = front_end
+        self._opening = threading.RLock()
+        self._ledger: Ledger | None = None
+        self._checkout: Checkout | None = None
 
     def __repr__(self) -> str:
         return f"<Studio at {self.settings.host}>"
 
-    # What it stands on; each is made when it is first needed.
-
-    @once
-    def ledger(self) -> Ledger:
-        """The ledger; `studio.ledger.frame()` is the DataFrame."""
-        return Ledger(self.settings.ledger_path)
-
-    @once
-    def backend(self) -> Backend:
-        """The API in force. Raises `MissingKey` without a token."""
-        if self._given_backend is not None:
-            return self._given_backend
-        self.settings.require_token()
-        from zooop_nb.client import LiveBackend
-
-        return LiveBackend(self.settings)
-
-    @once
-    def desk(self) -> Checkout:
-        """Where orders are priced, confirmed, placed and picked up."""
-        return Checkout(self.settings, self.backend, self.ledger)
+    # Its parts: each is opened when it is first needed, once, by whichever thread comes first.
 
     @property
-    def catalogue(self) -> Catalogue:
-        """Models, tools and templates."""
-        return self.desk.catalogue
+    def ledger(self) -> Ledger:
+        """The ledger; `studio.ledger.frame()` is the DataFrame. Raises `LedgerError`."""
+        with self._opening:
+            if self._ledger is None:
+                self._ledger = Ledger(self.settings.ledger_path)
+            return self._ledger
 
-    @once
-    def _describer(self) -> describe.Describer:
-        return describe.Describer(self.backend, self.ledger)
+    @property
+    def checkout(self) -> Checkout:
+        """Where orders are priced, confirmed, placed and resumed. Raises `MissingKey` without a token."""
+        with self._opening:
+            if self._checkout is None:
+                backend = self._given_backend or backends.open(self.settings)
+                self._checkout = Checkout(self.settings, backend, self.ledger)
+            return self._checkout
+
+    @property
+    def backend(self) -> Backend:
+        """The backend in force. Raises `MissingKey` without a token."""
+        return self.checkout.backend
+
+    @property
+    def frontend(self) -> HostFrontend:
+        """The front end: the given one, else the registered default."""
+        return self._given_frontend or frontend.default()
 
     def close(self) -> None:
         """Close the connections and the ledger. Tasks that are still followed are abandoned."""
-        if "desk" in self.__dict__:
-            self.desk.close()
-        if "backend" in self.__dict__:
-            engine.shared().run(self.backend.aclose())
-        if "ledger" in self.__dict__:
-            self.ledger.close()
+        with self._opening:
+            if self._checkout is not None:
+                self._checkout.close()
+                loop.shared().run(self._checkout.backend.aclose())
+            if self._ledger is not None:
+                self._ledger.close()
 
-    # Asking.
+    # Queries.
 
     def me(self) -> Me:
-        """The token about itself: wallet, cap, project, limits."""
-        return engine.shared().run(self.desk.fresh_me())
+        """Return the token's own view of itself: wallet, cap, project, limits."""
+        return self.checkout.fresh_me()
 
     def models(self, verb: str = "image") -> "pd.DataFrame":
-        """The models of a verb as a DataFrame, a row a version, recommended first.
+        """Return the models of a verb as a DataFrame: one row per version, recommended first.
 
-        `credits` is a ballpark per `unit`; `mark` says `recommended` and `cheapest` (by ballpark, within
-        a unit).
+        `credits` is a ballpark per `unit`; `mark` says `recommended` and `cheapest` (by ballpark, within a
+        unit).
         """
-        if verb not in VERBS:
-            raise UnknownName("verb", verb, nearest=nearest(verb, VERBS))
+        category = GENERATION_VERBS.get(verb)
+        if category is None:
+            raise UnknownName("verb", verb, nearest=nearest(verb, GENERATION_VERBS))
         from zooop_nb.results.tables import models_frame
 
-        return models_frame(engine.shared().run(self.catalogue.models(VERBS[verb].category)))
+        return models_frame(loop.shared().run(self.checkout.catalogue.models(category)))
 
     def tools(self) -> "pd.DataFrame":
-        """The AI tools as a DataFrame."""
+        """Return the AI tools as a DataFrame."""
         from zooop_nb.results.tables import recipes_frame
 
-        return recipes_frame(engine.shared().run(self.catalogue.tools()))
+        return recipes_frame(loop.shared().run(self.checkout.catalogue.tools()))
 
     def templates(self) -> "pd.DataFrame":
-        """The templates as a DataFrame."""
+        """Return the templates as a DataFrame."""
         from zooop_nb.results.tables import recipes_frame
 
-        return recipes_frame(engine.shared().run(self.catalogue.templates()))
-
-    def quote(self, verb: str, words: str = "", **given: Any) -> Quoted:
-        """The exact price of an order that is not made, in the ledger as a quote."""
-        ask, _ = _read_call(verb, words, given)
-        return self.prepare([ask], paying=False).plans[0].quoted()
-
-    def result(self, order_id: str) -> Result:
-        """An earlier result, by the id of its order or task, or the beginning of one."""
-        return result_of(self.ledger.find(order_id))
+        return recipes_frame(loop.shared().run(self.checkout.catalogue.templates()))
 
     def tasks(self) -> "pd.DataFrame":
-        """What is under way or unfinished, as a DataFrame."""
+        """Return what is under way or unfinished as a DataFrame."""
         from zooop_nb.results.tables import tasks_frame
 
         return tasks_frame(self.ledger)
 
-    # VerbMethod.
+    def result(self, order_id: str) -> Result:
+        """Return an earlier result by the id of its order or task, or by its first 4 characters or more."""
+        return Result.of(self.ledger.find(order_id))
 
-    def make(self, verb: str, words: str = "", **given: Any) -> Result | Gallery:
-        """Quote, confirm, submit and wait: a `Result`, or with `count` a `Gallery`."""
-        tasks = self.start_all(verb, words, **given)
-        return tasks[0].result() if len(tasks) == 1 else tasks.result()
+    def described(self, order_id: str) -> Described:
+        """Return an earlier description by the id of its order, or by its first 4 characters or more."""
+        return Described.of(self.ledger.find(order_id))
 
-    def start(self, verb: str, words: str = "", **given: Any) -> Task:
-        """Quote, confirm and submit; the task is followed in the background."""
-        if given.get("count", 1) != 1:
-            raise InputError("start() makes one task; start_all() makes several.", value=str(given["count"]))
-        return self.start_all(verb, words, **given)[0]
+    @takes_name
+    def quote(self, verb: str, words: str = "", **options: Any) -> Quoted:
+        """Return the exact price of an order that is not placed; the ledger has it as a quote."""
+        request, _ = read_call(verb, words, options)
+        return self.checkout.quote(request, self.frontend.origin())
 
-    def start_all(self, verb: str, words: str = "", **given: Any) -> Tasks:
-        """As `start`, for `count` tasks."""
-        ask, ours = _read_call(verb, words, given)
-        return self.desk.order([ask], variants=True, **ours)
+    # Orders.
 
-    def batch(self, verb: str, prompts: Sequence[str], **given: Any) -> Gallery:
-        """One task for each prompt, with one confirmation for all."""
+    @takes_name
+    def start(self, verb: str, words: str = "", **options: Any) -> Task:
+        """Quote, confirm and submit one task; it is followed in the background."""
+        if options.get("count", 1) != 1:
+            raise InputError(
+                "start() makes one task; start_all() makes several.", value=str(options["count"])
+            )
+        return self.start_all(verb, words, **options)[0]
+
+    @takes_name
+    def start_all(self, verb: str, words: str = "", **options: Any) -> Tasks:
+        """Quote, confirm and submit `count` tasks; they are followed in the background."""
+        request, spending = read_call(verb, words, options)
+        return self.checkout.order([request], self.frontend, self.frontend.origin(), **spending)
+
+    @takes_prompts
+    def batch(self, verb: str, prompts: Sequence[str], **options: Any) -> Gallery:
+        """Order one task for each prompt, with one confirmation for all, and wait."""
         if isinstance(prompts, str):
             raise InputError(
-                "batch() takes a list of prompts; for one prompt there is make().", value=prompts
+                f"batch() takes a list of prompts; for one prompt there is {verb}().", value=prompts
             )
-        asks = []
-        ours: dict[str, Any] = {}
-        for prompt in prompts:
-            ask, ours = _read_call(verb, prompt, given)
-            asks.append(ask)
-        if not asks:
+        calls = [read_call(verb, prompt, options) for prompt in prompts]
+        if not calls:
             raise InputError("There are no prompts.", value="prompts")
-        return self.desk.order(asks, variants=False, **ours).result()
+        requests, spending = [request for request, _ in calls], calls[0][1]
+        origin = self.frontend.origin()
+        return self.checkout.order(requests, self.frontend, origin, variants=False, **spending).result()
 
-    def tool(self, slug: str, words: str = "", **given: Any) -> Result | Gallery:
-        """Run an AI tool."""
-        return self.make("tool", words, slug=slug, **given)
+    @takes_name
+    def tool(self, slug: str, words: str = "", **options: Any) -> Result | Gallery:
+        """Run an AI tool and wait."""
+        return self._recipe("tool", slug, words, options)
 
-    def template(self, slug: str, words: str = "", **given: Any) -> Result | Gallery:
-        """Run a template, by its slug or its page's address."""
-        return self.make("template", words, slug=slug, **given)
+    @takes_name
+    def template(self, slug: str, words: str = "", **options: Any) -> Result | Gallery:
+        """Run a template, by its slug or its page's address, and wait."""
+        return self._recipe("template", slug, words, options)
 
-    def again(self, **changes: Any) -> Result | Gallery:
-        """The last order once more, with changed params; the keywords that are ours hold here too."""
-        called, ours = _read_call("again", "", changes)
-        ask = self.ask_again(called.params)
-        ask = replace(
-            ask,
-            model=called.model or ask.model,
-            version=called.version or ask.version,
-            count=called.count,
-            tags=(*ask.tags, *called.tags),
-        )
-        tasks = self.desk.order([ask], variants=True, **ours)
-        return tasks[0].result() if len(tasks) == 1 else tasks.result()
+    @takes_changes
+    def again(self, **options: Any) -> Result | Gallery:
+        """Place the last order once more, with changed params, and wait."""
+        changes, spending = read_call("again", "", options)
+        request = self.repeat(changes)
+        origin = self.frontend.origin()
+        return self.checkout.order([request], self.frontend, origin, **spending).single_or_gallery()
 
-    def ask_again(self, changes: Mapping[str, object], entry: OrderRecord | None = None) -> OrderRequest:
-        """The last order (or another) as something to ask for, with changes."""
-        entry = entry or self.ledger.last(mode=self.backend.mode)
-        if entry is None:
+    def repeat(self, changes: OrderRequest) -> OrderRequest:
+        """Return the last order of this backend's mode as a request, with changes. Raises `InputError`."""
+        record = self.ledger.last(mode=self.backend.mode)
+        if record is None:
             raise InputError("There is no earlier order to make again.")
-        return ask_again(entry, json.loads(entry.body), changes)
+        return repeat_request(record, changes)
 
     def resume(self, order_id: str | None = None) -> Gallery:
-        """Pick up what is unfinished (or one order): sent again under its key where that is safe, followed,
-        fetched. What cannot be told is `unknown` in the gallery, with the reason as its error."""
-        tasks, final_result = self.desk.resume(order_id)
-        return Gallery((*final_result, *(task.final_result() for task in tasks)))
+        """Pick up what is unfinished, or one order, and wait.
 
-    # A picture in words, and a file's URL.
+        An order is sent again under its key if that is safe, then followed and its outputs downloaded. One
+        whose state cannot be determined is `unknown` in the gallery, with the reason as its error.
+        """
+        tasks, others = self.checkout.resume(order_id)
+        return Gallery((*others, *(task.final_result() for task in tasks)))
 
     def describe(
         self,
@@ -277,90 +231,32 @@ class Studio:
         budget: Number | None = None,
         tags: str | Sequence[str] = (),
     ) -> Described:
-        """A picture as a structured prompt, for 1 credit: a path, a URL, bytes, a picture object or an
-        earlier result; `language` is a locale code (`zh`, `ja`, ...), English without one.
+        """Return an image as a structured prompt, for 1 credit.
 
-        It is asked for once: where the answer is lost, `OrderUnknown` is raised and nothing is sent again. A
-        refusal costs nothing. API documentation: `POST /v1/describe-image`.
+        `picture` is whatever a media param takes; `language` is a locale code (`zh`, `ja`, ...; default:
+        English). Sent at most once: a lost response raises `OrderUnknown`. A refusal costs nothing.
+        API documentation: `POST /v1/describe-image`.
         """
-        entry = engine.shared().run(self._description(picture, language, tags))
-        must = money.must_confirm(
-            tasks=1, total=describe.CREDITS, variants=True, yes=yes, ask=ask, policy=self.settings.confirm
-        )
-        self.confirm(PricedBatch((), describe.CREDITS, 1, must, budget))
-        with self.desk.promise(describe.CREDITS):
-            self.ledger.intend_description(entry)
-        try:
-            return engine.shared().run(self._describer.describe(entry))
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"Waiting stopped; the description goes on and is paid: show order {entry.order_id} has it."
-            ) from None
-
-    def described(self, order_id: str) -> Described:
-        """An earlier description, by the id of its order or the beginning of one."""
-        return describe.described_of(self.ledger.find(order_id))
+        labels = (tags,) if isinstance(tags, str) else tuple(tags)
+        params = {"image_url": picture, "language": language}
+        request = OrderRequest("describe", params=params, tags=labels)
+        origin = self.frontend.origin()
+        order = self.checkout.order
+        [task] = order([request], self.frontend, origin, yes=yes, ask=ask, budget=budget)
+        return Described.of(task.record())
 
     def upload(self, file: object) -> Upload:
-        """Bring a file to ZOOOP, once for each content, token and host; a clip is followed until it is ready.
+        """Upload a file, once for each content, token and host; a clip is polled until it is ready.
 
-        Takes what a media param takes. Raises `BadMedia` for a file that is missing, empty, over 100 MB or
-        of a type that the API does not take. API documentation: `POST /v1/uploads`.
+        Takes what a media param takes. Raises `BadMedia` if the file is missing, empty, over 100 MB or of a
+        type that the API does not take. API documentation: `POST /v1/uploads`.
         """
-        brought = engine.shared().run(media.upload_value(file, "any", "upload", self.desk.shelf))
-        assert brought.url is not None
-        size = brought.path.stat().st_size if brought.path else None
-        return Upload(brought.url, brought.content_type, size, self.backend.mode)
+        media = loop.shared().run(upload_value(file, self.checkout.media_store))
+        assert media.url is not None
+        size = media.path.stat().st_size if media.path else None
+        return Upload(media.url, media.content_type, size, self.backend.mode)
 
-    # The steps, for whoever stands in front: see `Checkout`.
-
-    def prepare(self, asks: Sequence[OrderRequest], **how: Any) -> PricedBatch:
-        """`Checkout.prepare`."""
-        return self.desk.prepare(asks, **how)
-
-    def confirm(self, prepared: PricedBatch) -> None:
-        """`Checkout.confirm`."""
-        self.desk.confirm(prepared)
-
-    def place(self, prepared: PricedBatch) -> Tasks:
-        """`Checkout.place`."""
-        return self.desk.place(prepared)
-
-    async def _description(
-        self, picture: object, language: str | None, tags: str | Sequence[str]
-    ) -> OrderRecord:
-        origin = face.current().origin()
-        brought, me = await asyncio.gather(
-            media.upload_value(picture, "image", "describe", self.desk.shelf), self.desk.fresh_me()
-        )
-        labels = (tags,) if isinstance(tags, str) else tuple(tags)
-        return describe.entry_for(
-            brought, language, origin=origin, tags=labels, backend=self.backend, me=me, who=self.desk.who
-        )
-
-
-OURS = frozenset({"yes", "ask", "budget", "fresh"})
-
-
-def _read_call(verb: str, words: str, given: Mapping[str, Any]) -> tuple[OrderRequest, dict[str, Any]]:
-    """A call's keywords sorted into what is ours and what is the model's."""
-    rest = dict(given)
-    ours = {name: rest.pop(name) for name in OURS & rest.keys()}
-    params = {**rest.pop("params", {})}
-    tags = rest.pop("tags", ())
-    count = rest.pop("count", 1)
-    if not isinstance(count, int):
-        raise InputError(f"The count is a whole number, not “{count}”.", value=str(count))
-    ask = OrderRequest(
-        verb,
-        words,
-        slug=rest.pop("slug", None),
-        model=rest.pop("model", None),
-        version=rest.pop("version", None),
-        count=count,
-        best=rest.pop("best", False),
-        cheap=rest.pop("cheap", False),
-        tags=(tags,) if isinstance(tags, str) else tuple(tags),
-        params={**rest, **params},
-    )
-    return ask, ours
+    def _recipe(self, verb: str, slug: str, words: str, options: dict[str, Any]) -> Result | Gallery:
+        request, spending = read_call(verb, words, options, slug=slug)
+        origin = self.frontend.origin()
+        return self.checkout.order([request], self.frontend, origin, **spending).single_or_gallery()

@@ -107,9 +107,7 @@ _VERBS: Final = (
     Verb("tasks", "What is under way or unfinished."),
     Verb("resume", "Picks up what is unfinished; nothing is paid twice.", "[ID]"),
     Verb("ledger", "Every quote and charge, as a DataFrame."),
-    Verb(
-        "sandbox", "A local ZOOOP on this machine: free, without a token.", "[off] [speed=10]"
-    ),
+    Verb("sandbox", "A local ZOOOP on this machine: free, without a token.", "[off] [speed=10]"),
     Verb("config", "The settings, or a change to them for this session.", "[name=value ...]"),
     Verb("doctor", "Checks settings, token, ledger and network: is it you, or is it them?"),
     Verb("help", "This list, or the help of one verb.", "[VERB]"),
@@ -123,9 +121,7 @@ GENERATION_VERBS: Final[Mapping[str, Category]] = MappingProxyType(
 )
 """The verbs that generate with a model, and the category of each."""
 
-ORDER_VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
-    {verb.name: verb for verb in _VERBS if verb.orders}
-)
+ORDER_VERBS: Final[Mapping[str, Verb]] = MappingProxyType({verb.name: verb for verb in _VERBS if verb.orders})
 """The verbs that order tasks, and so can be quoted."""
 
 

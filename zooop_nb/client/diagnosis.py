@@ -68,7 +68,7 @@ def site_for(host: str) -> str | None:
     return SITE if name == "zooop.ai" or name.endswith(".zooop.ai") else None
 
 
-class Diagnosis:
+class ConnectionCheck:
     """Checks the way to the API. `site` replaces ZOOOP's own site."""
 
     def __init__(self, settings: Settings, *, site: str | None = None) -> None:

@@ -101,9 +101,7 @@ class LiveBackend:
 
     async def quote(self, body: bytes) -> Quote:
         """`POST /v1/quote`: no charge, no side effect."""
-        return await retry.call(
-            partial(self._send, "POST", "/v1/quote", Quote, content=body, headers=_JSON)
-        )
+        return await retry.call(partial(self._send, "POST", "/v1/quote", Quote, content=body, headers=_JSON))
 
     async def submit(self, body: bytes, key: str) -> Submitted:
         """`POST /v1/tasks` under `Idempotency-Key`: a retry returns the same task.
@@ -112,9 +110,7 @@ class LiveBackend:
         """
         headers = {**_JSON, "Idempotency-Key": key}
         return await retry.call(
-            partial(
-                self._send, "POST", "/v1/tasks", Submitted, content=body, headers=headers, timeout=SLOW
-            )
+            partial(self._send, "POST", "/v1/tasks", Submitted, content=body, headers=headers, timeout=SLOW)
         )
 
     async def task(self, task_id: str) -> TaskState:
@@ -166,9 +162,10 @@ class LiveBackend:
 
         async def send() -> Uploaded:
             content = files.chunks(file)
-            return await self._send(
+            sent: Uploaded = await self._send(
                 "POST", "/v1/uploads", Uploaded, content=content, headers=headers, timeout=SLOW
             )
+            return sent
 
         return await retry.call(send)
 

@@ -1,11 +1,11 @@
-"""What was ordered, quoted and charged: durable, exact, and the first to know.
+"""The ledger: every order, quote and charge, durable and exact.
 
-The local SQLite file is the truth. It is written before the network is asked, so that whatever dies,
-a paid task is found again.
+The local SQLite file is the truth. It is written before each request, so that a paid task can be recovered
+after any crash.
 """
 
-from zooop_nb.ledger.liveness import Session
+from zooop_nb.ledger.liveness import ProcessLock
 from zooop_nb.ledger.record import OrderRecord
 from zooop_nb.ledger.store import Ledger
 
-__all__ = ["Ledger", "OrderRecord", "Session"]
+__all__ = ["Ledger", "OrderRecord", "ProcessLock"]

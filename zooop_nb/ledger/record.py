@@ -1,4 +1,4 @@
-"""One row of `orders`, as a value."""
+"""One row of the ledger's `orders` table, as a value."""
 
 import json
 import sqlite3
@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
-Number = int | float
+from zooop_nb.contract.credits import Number
 
 
 def now() -> str:
-    """The time as the ledger writes it: UTC, ISO 8601, microseconds."""
+    """Return the time as the ledger writes it: UTC, ISO 8601, microseconds."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """An order as the ledger holds it; the columns' meanings stand in the schema."""
+    """An order as the ledger holds it; the schema documents the columns."""
 
     order_id: str
     batch: str
@@ -66,13 +66,13 @@ class OrderRecord:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing is left to do: no task to follow, no output to fetch."""
+        """Whether nothing is left to do: no task to follow, no output to download."""
         return self.state in {"failed", "cancelled", "refused"} or (
             self.state == "succeeded" and self.fetched_at is not None
         )
 
     def row(self) -> dict[str, Any]:
-        """The columns as SQLite takes them."""
+        """Return the columns as SQLite takes them."""
         row = {each.name: getattr(self, each.name) for each in fields(self)}
         for name in _JSON:
             row[name] = json.dumps(row[name], ensure_ascii=False, default=str)
@@ -80,7 +80,7 @@ class OrderRecord:
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> "OrderRecord":
-        """The value of a row."""
+        """Build the value of a row."""
         values = {name: row[name] for name in COLUMNS}
         for name in _JSON:
             values[name] = json.loads(values[name]) if values[name] else {}

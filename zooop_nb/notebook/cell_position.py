@@ -1,7 +1,7 @@
-"""Where the magic stands in its cell: whether IPython shows its value, or nobody would.
+"""Where the magic is in its cell: whether IPython displays its value, or nothing would.
 
-IPython shows the value of a cell's last expression only. A picture that was paid for is worth seeing also
-where it is made earlier in a cell or in a loop, and not worth seeing twice.
+IPython displays the value of a cell's last expression only. A picture that was paid for should also be seen
+if it is made earlier in a cell or in a loop, and never twice.
 """
 
 import ast
@@ -9,18 +9,20 @@ import sys
 from types import FrameType
 from typing import Any, Literal
 
-Placement = Literal["out", "bare", "used"]
-"""`out`: IPython shows the value. `bare`: it is thrown away. `used`: assigned, passed on, or not known."""
+CellPosition = Literal["out", "bare", "used"]
+"""`out`: IPython displays the value. `bare`: it is discarded. `used`: assigned, passed on, or not known."""
 
 
-def placement(source: str | None, lineno: int | None, *, interactivity: str = "last_expr") -> Placement:
-    """Where a call of the magic at `lineno` of the transformed cell `source` stands."""
+def cell_position(
+    source: str | None, lineno: int | None, *, interactivity: str = "last_expr"
+) -> CellPosition:
+    """Return the position of a call of the magic at line `lineno` of the transformed cell `source`."""
     if source is None or lineno is None:
         return "used"
     try:
         body = ast.parse(source).body
     except SyntaxError:
-        # Top-level `await` and the like are IPython's to compile; without a tree nothing is claimed.
+        # IPython compiles top-level `await` and the like itself; without a tree the position is not known.
         return "used"
     shown = body if interactivity == "all" else body[-1:] if interactivity.startswith("last_expr") else []
     innermost: ast.stmt | None = None
@@ -33,8 +35,7 @@ def placement(source: str | None, lineno: int | None, *, interactivity: str = "l
 
 
 def line_of_caller(shell: Any) -> int | None:
-    """The line of the running cell from which the magic was called; None where a function of another cell
-    called it."""
+    """Return the line of the running cell that called the magic; None if another cell's function did."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         # `<module>`, or `<cell line: 1>` in older IPython.

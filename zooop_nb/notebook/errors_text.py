@@ -1,10 +1,10 @@
 """What an error says in a notebook: its message, and each remedy in the words of the magics."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from zooop_nb.contract.credits import credits_text
 from zooop_nb.errors import Action, APIError, Remedy, ZooopError
-from zooop_nb.results.render import credits_text
 
 _RED = "\x1b[31m"
 _PLAIN = "\x1b[0m"
@@ -15,7 +15,9 @@ WORDS: Mapping[Action, str] = {
         "Create a token at https://zooop.ai/user#apiKeys: pick its project (it stays so), set a daily credit "
         "cap, copy the token (it is shown once). A team's token comes from the team's owner or admin."
     ),
+    Action.REPLACE_TOKEN: "Revoke the token and create another at https://zooop.ai/user#apiKeys.",
     Action.TRY_SANDBOX: "To try it free, without a token: `%zooop sandbox`",
+    Action.START_SANDBOX: "Is the sandbox running? `python -m zooop_nb sandbox` starts one.",
     Action.INSTALL: "Install it: `%pip install '{package}'`",
     Action.PICK_NEAREST: "Did you mean {nearest}?",
     Action.LIST_MODELS: "`%zooop models {verb}` lists them.",
@@ -23,9 +25,11 @@ WORDS: Mapping[Action, str] = {
     Action.QUOTE_TEXT: 'To have it in the prompt, put the prompt into quotes: `%zooop image "…"`',
     Action.USE_ANOTHER_MODEL: "Choose another model with `-m`; `%zooop models` lists them.",
     Action.SAY_YES: "Add `--yes` to go ahead.",
-    Action.RAISE_BUDGET: "To spend it all the same: `--budget N`, or `%zooop config budget=N` for the session.",
+    Action.RAISE_BUDGET: "To spend it: `--budget N`, or `%zooop config budget=N` for the session.",
     Action.TOP_UP: "Add credits at https://zooop.ai/pricing.",
     Action.WAIT: "Wait {seconds} s, then run the cell again.",
+    Action.TRY_LATER: "Try again later.",
+    Action.CHECK_NETWORK: "Check your network, proxy and DNS.",
     Action.CHECK_HOST: "Check ZOOOP_API_HOST ({host}) and your network.",
     Action.RESUME: "Nothing is lost: `%zooop resume {order}` picks it up.",
     Action.FOLLOW_AGAIN: "It goes on: `%zooop resume {order}` waits for it again.",
@@ -33,23 +37,48 @@ WORDS: Mapping[Action, str] = {
     Action.CHECK_FILE: "Check the file.",
     Action.SEE_TASKS: "`%zooop tasks` lists what is unfinished.",
     Action.FREE_LEDGER: "Check that {path} can be written and that the disk has room.",
+    Action.CHOOSE_FOLDER: "Set {variable} to a folder that you can write to.",
+    Action.RESTART_KERNEL: "Restart the kernel without it; `%zooop config nested_loops=on` does what it did.",
 }
-"""The words of each remedy. What stands between backticks is shown as code; the values are a `Remedy`'s."""
+"""The words of each remedy, with its values. Text between backticks is code."""
+
+
+def remedy_words(remedies: Iterable[Remedy]) -> str:
+    """Word remedies on one line, in the words of the magics."""
+    return " ".join(_as_text(_worded(WORDS[each.action], each)) for each in remedies)
+
+
+def interrupt_text(interrupt: KeyboardInterrupt) -> str:
+    """Return what an interrupted line says: what is paid, and how to take it up."""
+    from zooop_nb.tasks.task import WaitingStopped
+
+    if not isinstance(interrupt, WaitingStopped):
+        return str(interrupt) or "Stopped."
+    if not interrupt.order_ids:
+        return "Stopped. This line has submitted nothing, and pays nothing."
+    if interrupt.ended:
+        return str(interrupt)
+    if interrupt.describing:
+        order_id = interrupt.order_ids[0]
+        return f"Waiting stopped; the description goes on and is paid: %zooop show {order_id} has it."
+    if len(interrupt.order_ids) == 1:
+        return "Waiting stopped; the task goes on and is paid. Run the cell again to attach to it, or resume."
+    return "Waiting stopped; the tasks go on and are paid. Run the cell again to attach, or resume."
 
 
 def message_lines(error: ZooopError) -> list[str]:
-    """The error as lines of text: what happened, what else the API said, what to do."""
+    """Return the error as lines of text: what happened, what else the API said, what to do."""
     return [_as_text(pieces) for pieces in _lines(error)]
 
 
 def error_text(error: ZooopError, *, ansi: bool = True) -> list[str]:
-    """The lines that IPython shows in place of a traceback (`_render_traceback_`), the first one red."""
+    """Return the lines that replace the traceback (`_render_traceback_`), the first one red."""
     first, *rest = message_lines(error)
     return [f"{_RED}{first}{_PLAIN}" if ansi else first, *rest]
 
 
 def set_key_lines(platform: str | None = None) -> list[str]:
-    """How to set the variable for good on an operating system (`sys.platform`); code is in backticks.
+    """Return how to set the variable for good on a `sys.platform`; code is in backticks.
 
     The lines are the integration guide's own. API documentation: "API key — setup".
     """
@@ -71,11 +100,11 @@ def set_key_lines(platform: str | None = None) -> list[str]:
 
 
 _Pieces = list[tuple[str, bool]]
-"""A line in pieces, each with whether it is code."""
+"""The pieces of a line, each with whether it is code."""
 
 
 class _Values(dict[str, str]):
-    """A remedy's values. One that is missing leaves a gap: a message about an error must not fail itself."""
+    """A remedy's values. A missing one leaves a gap: an error message must not fail itself."""
 
     def __missing__(self, name: str) -> str:
         return ""
@@ -86,14 +115,14 @@ def _lines(error: ZooopError) -> list[_Pieces]:
     if isinstance(error, APIError):
         lines.extend([(_seen(fact), False)] for fact in _facts(error))
     for each in error.remedies:
-        lines.append(_worded(WORDS[each.do], each))
-        if each.do is Action.SET_KEY:
-            lines.extend(_worded(line, Remedy(each.do)) for line in set_key_lines())
+        lines.append(_worded(WORDS[each.action], each))
+        if each.action is Action.SET_KEY:
+            lines.extend(_worded(line, Remedy(each.action)) for line in set_key_lines())
     return lines
 
 
 def _facts(error: APIError) -> list[str]:
-    """What the envelope carried besides its message. API documentation: "Error envelope"."""
+    """Return what the envelope holds besides its message. API documentation: "Error envelope"."""
     facts = []
     labels = error.extras.get("labels")
     if labels:
@@ -112,7 +141,7 @@ def _credits(value: object) -> str | None:
 
 def _worded(template: str, said: Remedy) -> _Pieces:
     values = _Values({name: _seen(value) for name, value in said.values.items()})
-    # Apart before the values go in, so that a backtick in a value stays one.
+    # Split before the values are filled in, so that a backtick in a value stays one.
     pieces = [piece.format_map(values) for piece in template.split("`")]
     return [
         (piece.strip(), True) if number % 2 else (piece, False)
@@ -122,7 +151,7 @@ def _worded(template: str, said: Remedy) -> _Pieces:
 
 
 def _seen(text: str) -> str:
-    """Text without control characters: a server's words must not steer a terminal."""
+    """Return text without control characters: a server's message must not control a terminal."""
     return "".join(each if each.isprintable() else " " for each in text)
 
 

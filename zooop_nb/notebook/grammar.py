@@ -29,10 +29,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
 
+from zooop_nb.contract.credits import Number
+from zooop_nb.errors import InputError, UnknownName
 from zooop_nb.nearest import nearest
 from zooop_nb.notebook.tokens import EXPRESSION, OPTIONS, Token, is_name, tokens
+from zooop_nb.verbs import Verb
 
 Fill = Callable[[str], object]
 """Fills the `{expressions}` of one option's value; `expand.expand_value` with a namespace is one."""
@@ -41,43 +43,6 @@ _BLANK_START = re.compile(r"\A(?:[^\S\n]*\n)+")
 _BLANK_END = re.compile(r"(?:\n[^\S\n]*)+\Z")
 _SPACED_EQUALS = re.compile(r"=(?:[\"'{\d].*)?\Z", re.DOTALL)
 _LIST_ENTRY = re.compile(rf"(?:{EXPRESSION.pattern}|[^,])*")
-
-
-class GrammarError(ValueError):
-    """A line that cannot be read: what is wrong, the piece that is, and names that may have been meant."""
-
-    def __init__(self, message: str, *, value: str = "", nearest: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.value = value
-        self.nearest = nearest
-
-
-class UnknownWord(GrammarError):
-    """A verb or an option that does not exist; `what` says which of them was meant to be one."""
-
-    what = "verb"
-
-
-class UnknownOption(UnknownWord):
-    """An option that does not exist."""
-
-    what = "option"
-
-
-@dataclass(frozen=True, slots=True)
-class VerbSpec:
-    """What a verb takes: `words` (a prompt), `arguments` (single tokens), or a `verb` with that verb's own
-    line.
-
-    `options` are the long names that it accepts (`help` always is); `leading` is the number of arguments that
-    stand before the words (`tool SLUG ...` has one).
-    """
-
-    name: str
-    takes: Literal["words", "arguments", "verb"]
-    options: frozenset[str] = frozenset()
-    leading: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +70,7 @@ class Options:
     each: str | None = None
     ask: bool = False
     yes: bool = False
-    budget: float | None = None
+    budget: Number | None = None
     background: bool = False
     fresh: bool = False
     tags: list[str] = field(default_factory=list)
@@ -130,12 +95,12 @@ def _as_typed(text: str) -> object:
     return text
 
 
-def parse(line: str, cell: str | None, verbs: Mapping[str, VerbSpec], fill: Fill = _as_typed) -> Command:
+def parse(line: str, cell: str | None, verbs: Mapping[str, Verb], fill: Fill = _as_typed) -> Command:
     """Read the line, and the body where there is one.
 
     `fill` is given each value of an option after the line was cut, so that `-n {count}` is a number here and
     a filled text is never read again. Words, arguments and params keep their braces: a batch fills those once
-    for each row. Raises GrammarError, and what `fill` raises.
+    for each row. Raises InputError, and what `fill` raises.
     """
     found = tokens(line)
     silent = bool(found) and found[-1].kind == "silent"
@@ -143,7 +108,7 @@ def parse(line: str, cell: str | None, verbs: Mapping[str, VerbSpec], fill: Fill
     body = cell if cell is not None and cell.strip() else None
     if not pieces:
         if body is not None:
-            raise GrammarError("Name a verb after `%%zooop`: `%%zooop image`, with the prompt below it.")
+            raise InputError("Name a verb after `%%zooop`: `%%zooop image`, with the prompt below it.")
         return Command("help", options=Options(help=True), silent=silent)
     first, rest = pieces[0], pieces[1:]
     name = first.text.rstrip("?")
@@ -151,10 +116,11 @@ def parse(line: str, cell: str | None, verbs: Mapping[str, VerbSpec], fill: Fill
         return Command("help", options=Options(help=True), silent=silent)
     spec = verbs.get(name)
     if spec is None:
-        raise UnknownWord(
-            f"`{name}` is no verb of `%zooop`; `%zooop help` lists them.",
-            value=name,
+        raise UnknownName(
+            "verb",
+            name,
             nearest=nearest(name, sorted(verbs)),
+            message=f"`{name}` is no verb of `%zooop`; `%zooop help` lists them.",
         )
     if name != first.text or _asks(rest):
         return Command(name, options=Options(help=True), silent=silent)
@@ -167,28 +133,26 @@ def _asks(rest: list[Token]) -> bool:
     return len(rest) == 1 and rest[0].kind == "word" and rest[0].text in ("?", "??")
 
 
-def _outer(name: str, line: str, cell: str | None, verbs: Mapping[str, VerbSpec], fill: Fill) -> Command:
+def _outer(name: str, line: str, cell: str | None, verbs: Mapping[str, Verb], fill: Fill) -> Command:
     following = tokens(line)
     if not following or following[0].kind == "silent":
-        raise GrammarError(
+        raise InputError(
             f"`%zooop {name}` goes before a whole order: `%zooop {name} image a red panda`.", value=name
         )
     verb = following[0].text
     if verb in ("--help", "-h"):
         return Command(name, options=Options(help=True))
     if verb in verbs and verbs[verb].takes == "verb":
-        raise GrammarError(f"`%zooop {name} {verb}` has one `{verb}` too many.", value=verb)
+        raise InputError(f"`%zooop {name} {verb}` has one `{verb}` too many.", value=verb)
     inner = parse(line, cell, verbs, fill)
     return Command(name, options=inner.options, silent=inner.silent, inner=inner)
 
 
-def _command(
-    spec: VerbSpec, line: str, rest: list[Token], body: str | None, fill: Fill, silent: bool
-) -> Command:
+def _command(spec: Verb, line: str, rest: list[Token], body: str | None, fill: Fill, silent: bool) -> Command:
     options = _options(spec, rest, fill)
     params = _params(rest)
     for name in options.sweep.keys() & params.keys():
-        raise GrammarError(f"`{name}` is both set and swept; leave one of the two.", value=name)
+        raise InputError(f"`{name}` is both set and swept; leave one of the two.", value=name)
     spoken = [token for token in rest if token.kind in ("word", "quoted")]
     leading = len(spoken) if spec.takes == "arguments" else spec.leading
     arguments = [token.value or "" for token in spoken[:leading]]
@@ -196,12 +160,12 @@ def _command(
     words = _words(line, rest, spoken)
     if body is not None:
         if spec.takes == "arguments":
-            raise GrammarError(
+            raise InputError(
                 f"`{spec.name}` takes no text below it: write `%zooop {spec.name}` with one `%`.",
                 value=spec.name,
             )
         if spoken:
-            raise GrammarError(
+            raise InputError(
                 f"The prompt is the cell's body, so `{words}` cannot stand beside `%%zooop {spec.name}`: "
                 "move it down, or write the whole on one `%zooop` line.",
                 value=words,
@@ -231,7 +195,7 @@ def _params(rest: list[Token]) -> dict[str, Value]:
         )
         if spaced:
             typed = f"{before.text} {token.text}"
-            raise GrammarError(
+            raise InputError(
                 f"`{typed}`: write `{before.text}=...` without spaces for a param, and put "
                 "quotes around a prompt that holds `=`.",
                 value=typed,
@@ -241,11 +205,11 @@ def _params(rest: list[Token]) -> dict[str, Value]:
             continue
         _check_closed(token)
         if not token.value and not token.quoted:
-            raise GrammarError(
+            raise InputError(
                 f'`{token.name}=` has no value; an empty one is written `{token.name}=""`.', value=token.name
             )
         if token.name in params:
-            raise GrammarError(
+            raise InputError(
                 f"`{token.name}` is set twice; leave one, or separate several values with commas.",
                 value=token.name,
             )
@@ -255,24 +219,22 @@ def _params(rest: list[Token]) -> dict[str, Value]:
 
 def _check_closed(token: Token) -> None:
     if not token.closed:
-        raise GrammarError(
+        raise InputError(
             f"`{token.text}` opens a quote that is not closed; a closing quote is followed by a "
             "space or ends the line.",
             value=token.text,
         )
 
 
-def _options(spec: VerbSpec, rest: list[Token], fill: Fill) -> Options:
+def _options(spec: Verb, rest: list[Token], fill: Fill) -> Options:
     given: dict[str, list[str]] = {}
     for name, value in _given(spec, rest):
         if OPTIONS[name].takes_value and name in given and not OPTIONS[name].repeatable:
-            raise GrammarError(f"`--{name}` is given twice; leave one.", value=f"--{name}")
+            raise InputError(f"`--{name}` is given twice; leave one.", value=f"--{name}")
         given.setdefault(name, []).append(value)
     for one, other in (("best", "cheap"), ("ask", "yes")):
         if one in given and other in given:
-            raise GrammarError(
-                f"`--{one}` and `--{other}` say opposite things; leave one.", value=f"--{other}"
-            )
+            raise InputError(f"`--{one}` and `--{other}` say opposite things; leave one.", value=f"--{other}")
 
     def text(name: str) -> str | None:
         return str(fill(given[name][0])) if name in given else None
@@ -296,7 +258,7 @@ def _options(spec: VerbSpec, rest: list[Token], fill: Fill) -> Options:
     )
 
 
-def _given(spec: VerbSpec, rest: list[Token]) -> Iterator[tuple[str, str]]:
+def _given(spec: Verb, rest: list[Token]) -> Iterator[tuple[str, str]]:
     """Each option that the verb takes, with its value as text (of a flag, the empty one)."""
     for place, token in enumerate(rest):
         if token.kind != "option":
@@ -305,17 +267,18 @@ def _given(spec: VerbSpec, rest: list[Token]) -> Iterator[tuple[str, str]]:
         if name not in OPTIONS:
             known = [f"--{option}" for option in sorted({*spec.options, "help"})]
             typed = name if name.startswith("--") else token.text
-            raise UnknownOption(
-                f"`{typed}` is no option of `%zooop {spec.name}`; a word that begins with a dash "
-                "goes in quotes, or after `--`.",
-                value=typed,
+            raise UnknownName(
+                "option",
+                typed,
                 nearest=nearest(typed, known),
+                message=f"`{typed}` is no option of `%zooop {spec.name}`; a word that begins with a dash "
+                "goes in quotes, or after `--`.",
             )
         if name != "help" and name not in spec.options:
-            raise GrammarError(f"`%zooop {spec.name}` takes no `--{name}`.", value=f"--{name}")
+            raise InputError(f"`%zooop {spec.name}` takes no `--{name}`.", value=f"--{name}")
         if not OPTIONS[name].takes_value:
             if token.value is not None:
-                raise GrammarError(
+                raise InputError(
                     f"`{token.text}`: `--{name}` takes no value; write it alone.", value=token.text
                 )
             yield name, ""
@@ -325,7 +288,7 @@ def _given(spec: VerbSpec, rest: list[Token]) -> Iterator[tuple[str, str]]:
             holder = rest[place + 1]
         _check_closed(holder)
         if not holder.value:
-            raise GrammarError(f"`{token.text}` needs a value after it.", value=token.text)
+            raise InputError(f"`{token.text}` needs a value after it.", value=token.text)
         yield name, holder.value
 
 
@@ -335,18 +298,18 @@ def _count(value: object) -> int:
     except (TypeError, ValueError):
         count = 0
     if count < 1 or isinstance(value, bool):
-        raise GrammarError(f"`--count` takes a whole number from 1, not `{value}`.", value=str(value))
+        raise InputError(f"`--count` takes a whole number from 1, not `{value}`.", value=str(value))
     return count
 
 
-def _budget(value: object) -> float:
+def _budget(value: object) -> Number:
     try:
         credits = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         credits = math.nan
     if not 0 <= credits < math.inf or isinstance(value, bool):
-        raise GrammarError(f"`--budget` takes a number of credits, not `{value}`.", value=str(value))
-    return credits
+        raise InputError(f"`--budget` takes a number of credits, not `{value}`.", value=str(value))
+    return int(credits) if credits == int(credits) else credits
 
 
 def _sweeps(texts: list[str], fill: Fill) -> dict[str, list[object]]:
@@ -354,12 +317,12 @@ def _sweeps(texts: list[str], fill: Fill) -> dict[str, list[object]]:
     for text in texts:
         name, equals, listed = text.partition("=")
         if not equals or not is_name(name):
-            raise GrammarError(f"`--sweep` takes `name=a,b,c`, not `{text}`.", value=text)
+            raise InputError(f"`--sweep` takes `name=a,b,c`, not `{text}`.", value=text)
         if name in sweeps:
-            raise GrammarError(f"`{name}` is swept twice; name all its values in one `--sweep`.", value=name)
+            raise InputError(f"`{name}` is swept twice; name all its values in one `--sweep`.", value=name)
         values = [value for entry in _entries(listed) for value in _flat(fill(entry.strip()))]
         if "" in [value for value in values if isinstance(value, str)] or not values:
-            raise GrammarError(f"`--sweep {text}` has an empty value.", value=text)
+            raise InputError(f"`--sweep {text}` has an empty value.", value=text)
         sweeps[name] = values
     return sweeps
 

@@ -1,105 +1,105 @@
-"""The verbs that make something: the one line, the question, the progress, the result."""
+"""The commands that order: the one line, the question, the progress, the result."""
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from zooop_nb.errors import InputError
-from zooop_nb.notebook.cell_position import Placement
+from zooop_nb.notebook.arguments import filled, known_params, one
+from zooop_nb.notebook.cell_position import CellPosition
 from zooop_nb.notebook.grammar import Command, Options
-from zooop_nb.notebook.shell_session import Session
+from zooop_nb.notebook.shell_session import ShellSession
 from zooop_nb.notebook.variables import expand_text, expand_value
+from zooop_nb.verbs import ORDER_VERBS
 
 if TYPE_CHECKING:
-    from zooop_nb.orders.pricing import OrderRequest
-    from zooop_nb.results.values import Gallery, Quoted, Result
+    from zooop_nb.orders.request import OrderRequest, SpendingOptions
+    from zooop_nb.results.values import Described, Gallery, Quoted, Result
     from zooop_nb.studio import Studio
-    from zooop_nb.tasks.checkout import PricedBatch
     from zooop_nb.tasks.task import Task, Tasks
 
 Namespace = Mapping[str, object]
-V = TypeVar("V", "Result", "Gallery")
+V = TypeVar("V", bound="Result | Gallery")
 
 
-def make(
-    session: Session, command: Command, namespace: Namespace, placed: Placement
-) -> "Result | Gallery | Task | Tasks":
-    """Make what a line asks for. The value is shown here where nobody else would."""
-    from zooop_nb.tasks.task import WaitingStopped
-
+def order(session: ShellSession, command: Command, namespace: Namespace) -> "Result | Gallery | Task | Tasks":
+    """Order what a line asks for. The value is displayed here if nothing else would display it."""
+    position = session.cell_position()
     studio = session.studio()
-    tasks: Tasks | None = None
-    try:
-        prepared = studio.prepare([ask_for(studio, command, namespace)], **money_of(command.options))
-        with studio.desk.release_on_error(prepared):
-            announce(prepared)
-            studio.confirm(prepared)
-            tasks = studio.place(prepared)
-        tasks.accepted()
-        if command.options.background:
-            return _in_background(tasks)
-        return wait(tasks, silent=command.silent, placed=placed)
-    except WaitingStopped:
-        raise
-    except KeyboardInterrupt:
-        if tasks is not None:
-            raise tasks.interrupted() from None
-        raise KeyboardInterrupt("Stopped. This line has submitted nothing, and pays nothing.") from None
+    request = request_for(studio, command, namespace)
+    spending = spending_options(command.options)
+    tasks = studio.checkout.order([request], studio.frontend, session.origin(), **spending)
+    if command.options.background:
+        return _in_background(tasks)
+    _watch(tasks)
+    return _display(tasks.single_or_gallery(), command.silent, position)
 
 
-def quote(session: Session, command: Command, namespace: Namespace) -> "Quoted":
+def quote(session: ShellSession, command: Command, namespace: Namespace) -> "Quoted":
     """Price what a line asks for."""
+    inner = command.inner
+    if inner is None:
+        raise InputError("quote needs a verb: %zooop quote image a red panda.", value="quote")
+    if inner.verb not in ORDER_VERBS:
+        cost = "costs 1 credit" if inner.verb == "describe" else "costs nothing"
+        raise InputError(f"{inner.verb} has no quote: it {cost}.", value=inner.verb)
     studio = session.studio()
-    prepared = studio.prepare([ask_for(studio, command, namespace)], paying=False)
-    return prepared.plans[0].quoted()
+    return studio.checkout.quote(request_for(studio, inner, namespace), session.origin())
 
 
-def resume(
-    session: Session, order_id: str | None, *, silent: bool, placed: Placement
-) -> "Gallery | Result | None":
+def describe(session: ShellSession, command: Command, namespace: Namespace) -> "Described":
+    """Describe an image, for 1 credit."""
+    known_params(command, instead={"language": "--language"})
+    files, _ = filled(command, namespace)
+    picture = one(files, "describe", "one picture (quote a path with spaces)")
+    options = command.options
+    return session.studio().describe(
+        picture,
+        options.language,
+        yes=options.yes,
+        ask=options.ask,
+        budget=options.budget,
+        tags=options.tags,
+    )
+
+
+def resume(session: ShellSession, command: Command, namespace: Namespace) -> "Gallery | Result | None":
     """Pick up what is unfinished, or one order."""
     from zooop_nb.results.values import Gallery
 
-    tasks, final_result = session.studio().desk.resume(order_id)
-    if not tasks and not final_result:
+    position = session.cell_position()
+    arguments = [expand_text(each, namespace) for each in command.arguments]
+    order_id = one(arguments, "resume", "an order's id") if arguments else None
+    tasks, others = session.studio().checkout.resume(order_id)
+    if not tasks and not others:
         print("Nothing is unfinished.")
-        return Gallery(()) if placed == "used" else None
-    for result in final_result:
+        return Gallery(()) if position == "used" else None
+    for result in others:
         print(f"{result.order_id}  {result.status}: {result.error or 'ended'}")
-    made = [task.final_result() for task in _watched(tasks)]
-    results = (*final_result, *made)
+    results = (*others, *(task.final_result() for task in _watch(tasks)))
     if order_id is not None:
-        return _placed(results[0], silent, placed)
-    return _placed(Gallery(results), silent, placed)
+        return _display(results[0], command.silent, position)
+    return _display(Gallery(results), command.silent, position)
 
 
-def ask_for(studio: "Studio", command: Command, namespace: Namespace) -> "OrderRequest":
-    """What a line asks for, its expressions filled."""
-    from dataclasses import replace
+COMMANDS: Final[Mapping[str, Callable[[ShellSession, Command, Namespace], Any]]] = {
+    "quote": quote,
+    "describe": describe,
+    "resume": resume,
+}
+"""The commands of single verbs; every verb of `ORDER_VERBS` is `order`."""
 
-    from zooop_nb.orders.pricing import OrderRequest
+
+def request_for(studio: "Studio", command: Command, namespace: Namespace) -> "OrderRequest":
+    """Return what a line asks for, its expressions filled. Raises `InputError`."""
+    from zooop_nb.orders.request import OrderRequest
 
     options = command.options
-    params = {name: expand_value(value.text, namespace) for name, value in command.params.items()}
-    if command.verb == "again":
-        if command.arguments:
-            raise InputError(
-                f"again takes name=value, not “{' '.join(command.arguments)}”.", value=command.arguments[0]
-            )
-        ask = studio.ask_again(params)
-        return replace(
-            ask,
-            count=options.count or 1,
-            tags=(*ask.tags, *options.tags),
-            version=options.version or ask.version,
-        )
-    if command.verb in {"tool", "template"} and not command.arguments:
-        raise InputError(f"{command.verb} needs a slug: %zooop {command.verb} SLUG.", value=command.verb)
-    return OrderRequest(
+    request = OrderRequest(
         command.verb,
         words=expand_text(command.words, namespace),
-        params=params,
-        slug=expand_text(command.arguments[0], namespace) if command.arguments else None,
+        params={name: expand_value(value.text, namespace) for name, value in command.params.items()},
         model=options.model,
         version=options.version,
         count=options.count or 1,
@@ -107,41 +107,31 @@ def ask_for(studio: "Studio", command: Command, namespace: Namespace) -> "OrderR
         cheap=options.cheap,
         tags=tuple(options.tags),
     )
-
-
-def money_of(options: Options) -> dict[str, Any]:
-    """The options that `Studio.prepare` takes as they are."""
-    budget = options.budget
-    if budget is not None and budget == int(budget):
-        budget = int(budget)
-    return {"yes": options.yes, "ask": options.ask, "budget": budget, "fresh": options.fresh}
-
-
-def announce(prepared: "PricedBatch") -> None:
-    """The one line before submitting, and what is attached to instead. API documentation: "Quote before
-    submit"."""
-    from zooop_nb.results.render import quoted_line
-
-    for plan in prepared.plans:
-        if plan.attached:
-            many = len(plan.attached) > 1
-            print(
-                f"→ attached to {f'{len(plan.attached)} orders' if many else 'the order'} that an earlier "
-                f"run of this cell left; nothing more to pay for {'them' if many else 'it'}"
+    if command.verb == "again":
+        if command.arguments:
+            raise InputError(
+                f"again takes name=value, not “{' '.join(command.arguments)}”.", value=command.arguments[0]
             )
-        if plan.entries:
-            print(quoted_line(plan.quoted()))
+        return studio.repeat(request)
+    if command.verb in {"tool", "template"}:
+        if not command.arguments:
+            raise InputError(f"{command.verb} needs a slug: %zooop {command.verb} SLUG.", value=command.verb)
+        return replace(request, slug=expand_text(command.arguments[0], namespace))
+    return request
 
 
-def wait(tasks: "Tasks", *, silent: bool, placed: Placement) -> "Result | Gallery":
-    """Wait with a line of progress; the value, shown where nobody else would show it."""
-    _watched(tasks)
-    if len(tasks) == 1:
-        return _placed(tasks[0].result(), silent, placed)
-    return _placed(tasks.result(), silent, placed)
+def spending_options(options: Options) -> "SpendingOptions":
+    """Return the options of a line that govern spending."""
+    return {
+        "yes": options.yes,
+        "ask": options.ask,
+        "budget": options.budget,
+        "fresh": options.fresh,
+    }
 
 
-def _watched(tasks: "Tasks") -> "Tasks":
+def _watch(tasks: "Tasks") -> "Tasks":
+    """Show a line of progress until all have ended."""
     from zooop_nb.notebook.progress import ProgressLine
 
     line = ProgressLine()
@@ -156,9 +146,9 @@ def _watched(tasks: "Tasks") -> "Tasks":
     return tasks
 
 
-def _placed(value: V, silent: bool, placed: Placement) -> V:
-    if not silent and placed != "out":
-        if placed == "bare":
+def _display(value: V, silent: bool, position: CellPosition) -> V:
+    if not silent and position != "out":
+        if position == "bare":
             from IPython.display import display
 
             display(value)  # type: ignore[no-untyped-call]
@@ -168,13 +158,13 @@ def _placed(value: V, silent: bool, placed: Placement) -> V:
 
 
 def _in_background(tasks: "Tasks") -> "Task | Tasks":
-    """The tasks at once; a display that is updated from the kernel's own loop, if there is one."""
+    """Return the tasks at once, with a display that the kernel's own loop updates, if there is one."""
     from zooop_nb.notebook.progress import ProgressLine
 
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        # A terminal's IPython runs no loop between its lines.
+        # IPython in a terminal runs no loop between its lines.
         print(f"{len(tasks)} under way; %zooop tasks tells how far.")
     else:
         line = ProgressLine()
@@ -198,7 +188,7 @@ _updates: "set[asyncio.Task[None]]" = set()
 
 
 def _keep(task: "asyncio.Task[None]") -> None:
-    """A loop keeps no reference of its own to a task."""
+    """Keep a reference to a task: its loop keeps none."""
     _updates.add(task)
     forget: Callable[[asyncio.Task[None]], None] = _updates.discard
     task.add_done_callback(forget)

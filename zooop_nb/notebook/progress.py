@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from zooop_nb.results.html import ACCENT, LINE, card, muted
 from zooop_nb.results.mimebundle import MimeBundle
-from zooop_nb.results.render import clean
+from zooop_nb.results.text import clean
 from zooop_nb.tasks.progress import Progress
 
 EVERY_SECONDS: Final = 0.25

@@ -1,4 +1,4 @@
-"""What one loaded extension remembers: its settings, its studio, its sandbox, the cell that runs."""
+"""The state of one shell that loaded the extension: settings, studio, sandbox, and the running cell."""
 
 import os
 import sys
@@ -7,19 +7,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zooop_nb import settings as settings_
-from zooop_nb.errors import Action, MissingExtra, remedy
+from zooop_nb.errors import Action, MissingExtra, SandboxFailed, remedy
+from zooop_nb.notebook.cell_position import CellPosition, cell_position, line_of_caller
 from zooop_nb.notebook.config import Zooop
 from zooop_nb.settings import Settings, Token
 
 if TYPE_CHECKING:
-    from zooop_nb.frontend import Frontend
+    from zooop_nb.frontend import HostFrontend
     from zooop_nb.orders.order import Origin
     from zooop_nb.sandbox.process import SandboxProcess
     from zooop_nb.studio import Studio
+    from zooop_nb.tasks.checkout import PricedBatch
 
 
-class Session:
-    """One per shell. It is the studio's face too: where an order is written, and yes or no."""
+class ShellSession:
+    """One per shell. It is also the default front end, for a `Studio` that is used in a cell."""
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
@@ -29,38 +31,51 @@ class Session:
         self.sandbox: SandboxProcess | None = None
         self.cell: str | None = None
         self.run: str | None = None
-        self.face_before: Frontend | None = None
-        """What stood in front of the studio before."""
+        self.previous_default: HostFrontend | None = None
+        """The default front end before this one."""
         self._studio: Studio | None = None
 
-    # The cell that runs.
+    # The running cell.
 
     def before_cell(self, info: Any) -> None:
-        """IPython's `pre_run_cell` event."""
+        """Remember the cell. Called for IPython's `pre_run_cell` event."""
         self.cell = info.raw_cell
         self.run = uuid.uuid4().hex
 
+    def cell_position(self) -> CellPosition:
+        """Return where in the running cell the magic is being called."""
+        source = None if self.cell is None else self.shell.transform_cell(self.cell)
+        interactivity = self.shell.ast_node_interactivity
+        return cell_position(source, line_of_caller(self.shell), interactivity=interactivity)
+
+    # The front end.
+
     def origin(self) -> "Origin":
-        """The notebook and the cell that runs."""
+        """Return the notebook and the running cell."""
         from zooop_nb.orders.order import Origin
 
         return Origin(notebook=self.notebook(), cell=self.cell, run=self.run)
 
     def notebook(self) -> str | None:
-        """The notebook's path: the setting, else what the front end tells, else not known."""
-        told = self.shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-        return self.settings().notebook or (str(told) if told else None)
+        """Return the notebook's path: the setting, else what the front end reports, else None."""
+        reported = self.shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
+        return self.settings().notebook or (str(reported) if reported else None)
+
+    def announce(self, batch: "PricedBatch") -> None:
+        """Nothing: only the magic prints the line before an order; see `MagicFrontend`."""
 
     def ask(self, question: str) -> bool | None:
-        """Asked where the front end takes input."""
+        """Ask, if the front end takes input."""
+        from zooop_nb.frontend import is_yes
+
         kernel = getattr(self.shell, "kernel", None)
         can = sys.stdin.isatty() if kernel is None else bool(getattr(kernel, "_allow_stdin", False))
-        return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"} if can else None
+        return is_yes(input(f"{question} [y/N] ")) if can else None
 
     # Settings and the studio that has them.
 
     def settings(self) -> Settings:
-        """The settings in force."""
+        """Return the settings in force."""
         config = dict(self.chosen)
         token: Token | None = None
         if self.sandbox is not None:
@@ -69,20 +84,21 @@ class Session:
         return settings_.load(config=config, traits=self.config.given(), token=token)
 
     def studio(self) -> "Studio":
-        """The studio with the settings in force; a new one where they have changed."""
+        """Return the magic's studio with the settings in force; a new one if they have changed."""
+        from zooop_nb.notebook.magic_frontend import MagicFrontend
         from zooop_nb.studio import Studio
 
         settings = self.settings()
         if self._studio is None or self._studio.settings != settings:
-            self._studio = Studio(settings=settings)
+            self._studio = Studio(settings=settings, front_end=MagicFrontend(self))
         return self._studio
 
     def known_studio(self) -> "Studio | None":
-        """The studio, if there is one already: completion must not be what makes it."""
+        """Return the studio if there is one: completion must not create it."""
         return self._studio
 
     def choose(self, values: Mapping[str, object]) -> None:
-        """`%zooop config name=value`: all of them, or, where one cannot be used, none."""
+        """Apply `%zooop config name=value`: all of the values, or none if one cannot be used."""
         for name, value in values.items():
             settings_.parse(name, value)
         self.chosen.update(values)
@@ -90,16 +106,19 @@ class Session:
     # The sandbox.
 
     def start_sandbox(self, speed: float) -> "SandboxProcess":
-        """A sandbox of this session's own; it ends with the kernel."""
-        from zooop_nb.sandbox.process import SandboxProcess
+        """Start a sandbox of this session's own; it ends with the kernel."""
+        from zooop_nb.sandbox.process import SandboxProcess, SandboxStartError
 
         if self.sandbox is None or not self.sandbox.alive:
             _require_sandbox()
-            self.sandbox = SandboxProcess.start(speed=speed)
+            try:
+                self.sandbox = SandboxProcess.start(speed=speed)
+            except SandboxStartError as error:
+                raise SandboxFailed(f"The sandbox did not start: {error}") from error
         return self.sandbox
 
     def stop_sandbox(self) -> bool:
-        """Stop it, and go back to the API; false where there was none."""
+        """Stop it, and go back to the API; false if there was none."""
         sandbox, self.sandbox = self.sandbox, None
         if sandbox is None:
             return False
@@ -107,7 +126,7 @@ class Session:
         return True
 
     def close(self) -> None:
-        """Give everything back."""
+        """Close the studio and stop the sandbox."""
         if self._studio is not None:
             self._studio.close()
             self._studio = None

@@ -44,32 +44,49 @@ _SILENCE = re.compile(r";\s*\Z")
 
 @dataclass(frozen=True, slots=True)
 class OptionSpec:
-    """One option of the magic: its long name, its letter, and whether it takes a value or repeats."""
+    """One option of the magic: its long name, its letter, its value and its help.
+
+    `value` is what its value is called in the help; a flag takes none.
+    """
 
     name: str
     short: str = ""
-    takes_value: bool = True
+    value: str = ""
+    help: str = ""
     repeatable: bool = False
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether it takes a value; a flag does not."""
+        return bool(self.value)
+
+    @property
+    def usage(self) -> str:
+        """How it is written: `-n, --count N`."""
+        letter = f"-{self.short}, " if self.short else ""
+        return f"{letter}--{self.name}{f' {self.value}' if self.value else ''}"
 
 
 OPTIONS = {
     option.name: option
     for option in (
-        OptionSpec("model", "m"),
-        OptionSpec("version", "V"),
-        OptionSpec("count", "n"),
-        OptionSpec("best", takes_value=False),
-        OptionSpec("cheap", takes_value=False),
-        OptionSpec("sweep", repeatable=True),
-        OptionSpec("each"),
-        OptionSpec("ask", takes_value=False),
-        OptionSpec("yes", takes_value=False),
-        OptionSpec("budget"),
-        OptionSpec("background", takes_value=False),
-        OptionSpec("fresh", takes_value=False),
-        OptionSpec("tag", repeatable=True),
-        OptionSpec("language"),
-        OptionSpec("help", "h", takes_value=False),
+        OptionSpec("model", "m", "NAME", "the model, by a part of its name or brand"),
+        OptionSpec("version", "V", "NAME", "the model's version"),
+        OptionSpec("count", "n", "N", "N variants"),
+        OptionSpec("best", help="the best model"),
+        OptionSpec("cheap", help="the cheapest model"),
+        OptionSpec("sweep", value="PARAM=A,B,C", help="one order per value", repeatable=True),
+        OptionSpec("each", value="VARIABLE", help="one order per entry of a list or DataFrame"),
+        OptionSpec("ask", help="ask before spending"),
+        OptionSpec("yes", help="spend without asking"),
+        OptionSpec("budget", value="N", help="no more than N credits for this line"),
+        OptionSpec("background", help="do not wait"),
+        OptionSpec("fresh", help="a new order, whatever an earlier run left"),
+        OptionSpec("tag", value="TEXT", help="a tag in the ledger; may be repeated", repeatable=True),
+        OptionSpec(
+            "language", value="LOCALE", help="the language of the answer (zh, ja, fr, ...); default: English"
+        ),
+        OptionSpec("help", "h", help="the verb's help"),
     )
 }
 """Every option, by its long name."""

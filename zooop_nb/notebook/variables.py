@@ -19,14 +19,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from zooop_nb.errors import UnknownVariable
 from zooop_nb.nearest import nearest
-from zooop_nb.notebook.grammar import GrammarError
 from zooop_nb.notebook.tokens import EXPRESSION
-
-
-class VariableError(GrammarError):
-    """An expression that names nothing, or nothing that is filled in."""
-
 
 _BRACE = re.compile(r"[{}]")
 _NAME = re.compile(r"\{[ \t]*(\w+)")
@@ -36,12 +31,12 @@ _STEP = re.compile(
 
 
 def expand_text(text: str, namespace: Mapping[str, object]) -> str:
-    """The text with its expressions filled as `str` gives them. Raises VariableError."""
+    """The text with its expressions filled as `str` gives them. Raises UnknownVariable."""
     return "".join(_pieces(text, namespace))
 
 
 def expand_value(text: str, namespace: Mapping[str, object]) -> object:
-    """The very object where the text is one expression, else `expand_text`. Raises VariableError."""
+    """The very object where the text is one expression, else `expand_text`. Raises UnknownVariable."""
     whole = EXPRESSION.fullmatch(text)
     return _resolve(whole[0], namespace) if whole else expand_text(text, namespace)
 
@@ -77,10 +72,12 @@ def _resolve(expression: str, namespace: Mapping[str, object]) -> object:
     _refuse_dunder(name, expression)
     if name not in namespace:
         public = sorted(key for key in namespace if not key.startswith("_"))
-        raise VariableError(
-            f"`{expression}`: nothing is named `{name}` here. A brace that is text is written `{{{{`.",
-            value=name,
+        raise UnknownVariable(
+            "variable",
+            name,
             nearest=nearest(name, public),
+            message=f"`{expression}`: nothing is named `{name}` here. "
+            "A brace that is text is written `{{`.",
         )
     found = namespace[name]
     for step in _STEP.finditer(expression, head.end()):
@@ -95,7 +92,9 @@ def _resolve(expression: str, namespace: Mapping[str, object]) -> object:
 
 def _refuse_dunder(name: str, expression: str) -> None:
     if name.startswith("__"):
-        raise VariableError(f"`{expression}`: `{name}` is Python's own and is not filled in.", value=name)
+        raise UnknownVariable(
+            "variable", name, message=f"`{expression}`: `{name}` is Python's own and is not filled in."
+        )
 
 
 def _attribute(owner: object, name: str, expression: str) -> object:
@@ -103,8 +102,8 @@ def _attribute(owner: object, name: str, expression: str) -> object:
         return getattr(owner, name)
     except Exception as error:  # a property may raise anything
         public = [known for known in dir(owner) if not known.startswith("_")]
-        raise VariableError(
-            f"`{expression}`: {_reason(error)}", value=name, nearest=nearest(name, public)
+        raise UnknownVariable(
+            "attribute", name, nearest=nearest(name, public), message=f"`{expression}`: {_reason(error)}"
         ) from error
 
 
@@ -113,8 +112,8 @@ def _index(owner: object, key: int | str, expression: str) -> object:
         return owner[key]  # type: ignore[index]
     except Exception as error:  # as may an index
         known = [entry for entry in owner if isinstance(entry, str)] if isinstance(owner, Mapping) else []
-        raise VariableError(
-            f"`{expression}`: {_reason(error)}", value=str(key), nearest=nearest(str(key), known)
+        raise UnknownVariable(
+            "index", str(key), nearest=nearest(str(key), known), message=f"`{expression}`: {_reason(error)}"
         ) from error
 
 

@@ -1,88 +1,87 @@
-"""What is handed over for a media param: found, checked, named by its content, uploaded once.
+"""Media in: what the caller gives for a media param is found, checked, hashed and uploaded once.
 
-A path, bytes, a picture object, an earlier output or result, a foreign URL, or a ZOOOP URL.
+Accepted are a path, bytes, a picture object, an array, a figure, an earlier result, output or upload, a
+foreign URL, or a ZOOOP URL.
 """
 
 import asyncio
 import hashlib
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from zooop_nb.contract.backend import Backend
+from zooop_nb.contract.limits import upload_problem
+from zooop_nb.contract.media import KnownMedia, MediaSource
 from zooop_nb.errors import Action, BadMedia, remedy
 from zooop_nb.ledger import Ledger
 from zooop_nb.orders.binding import BoundParams, MediaArgument
 from zooop_nb.orders.order import Media
-from zooop_nb.results.values import Gallery, Output, Result, Upload
 
-# What the library calls otherwise than the API's list of allowed types.
-_SAME: Final = {
+# Types that the library names otherwise than the API does.
+_ALIASES: Final = {
     "audio/wave": "audio/wav",
     "audio/x-wav": "audio/wav",
     "audio/mp3": "audio/mpeg",
     "application/ogg": "audio/ogg",
     "video/x-m4v": "video/mp4",
 }
-_PICTURES_IN_WEBM: Final = (b"V_VP8", b"V_VP9", b"V_AV1")
+_VIDEO_CODECS_IN_WEBM: Final = (b"V_VP8", b"V_VP9", b"V_AV1")
 
 
 @dataclass(frozen=True)
 class MediaStore:
-    """Where media is looked up and kept: the backend, the ledger that knows earlier uploads, and a folder."""
+    """Where media is looked up and kept: the backend, the ledger with its earlier uploads, and a folder."""
 
     backend: Backend
     ledger: Ledger
     folder: Path
 
 
-async def identify(filled: BoundParams, shelf: MediaStore) -> dict[str, Any]:
-    """All params, with each media value as `Media` (or a list of them), named but not uploaded yet.
+async def identify(bound: BoundParams, store: MediaStore) -> dict[str, Any]:
+    """Return all params, with each media value as `Media` (or a list of them), hashed but not uploaded yet.
 
     Raises `BadMedia` for a file that is missing, empty or of another kind than the param takes.
     """
-    params = dict(filled.params)
-    for name, wanted in filled.media.items():
-        spread = [each for value in wanted.values for each in _spread(value)]
-        wanted.check_count(name, len(spread))
-        found = [await _identify(each, wanted.kind, name, shelf) for each in spread]
+    params = dict(bound.params)
+    for name, argument in bound.media.items():
+        values = [each for value in argument.values for each in _spread(value)]
+        argument.check_count(name, len(values))
+        found = [await _identify(each, argument.kind, name, store) for each in values]
         if not found:
             raise BadMedia(f"{name} was given a result without outputs.", value=name)
-        if len(found) > 1 and not wanted.several:
-            raise BadMedia(f"{name} takes one {wanted.kind}; the result holds {len(found)}.", value=name)
-        params[name] = found if wanted.several else found[0]
+        if len(found) > 1 and not argument.several:
+            raise BadMedia(f"{name} takes one {argument.kind}; the result holds {len(found)}.", value=name)
+        params[name] = found if argument.several else found[0]
     return params
 
 
-async def upload(params: dict[str, Any], shelf: MediaStore) -> dict[str, Any]:
-    """The params with a ZOOOP URL for each media value; what this token uploaded before is used again."""
+async def upload(params: dict[str, Any], store: MediaStore) -> dict[str, Any]:
+    """Return the params with a ZOOOP URL for each media value; earlier uploads of this token are reused."""
     ready: dict[str, Any] = {}
     for name, value in params.items():
         if isinstance(value, Media):
-            ready[name] = await _upload(value, shelf)
+            ready[name] = await _upload(value, store)
         elif isinstance(value, list) and value and isinstance(value[0], Media):
-            ready[name] = [await _upload(each, shelf) for each in value]
+            ready[name] = [await _upload(each, store) for each in value]
         else:
             ready[name] = value
     return ready
 
 
-async def upload_value(value: object, kind: str, param: str, shelf: MediaStore) -> Media:
-    """One value that is no param of a model, with its ZOOOP URL; `kind` is `image` or `any`.
-
-    Raises `BadMedia` as `identify` does.
-    """
-    filled = BoundParams({}, {param: MediaArgument(kind, several=False, values=(value,))})
-    named: Media = (await identify(filled, shelf))[param]
-    return await _upload(named, shelf)
+async def upload_value(value: object, store: MediaStore) -> Media:
+    """Return one value that is not a param of a model with its ZOOOP URL. Raises as `identify` does."""
+    bound = BoundParams({}, {"upload": MediaArgument("any", several=False, values=(value,))})
+    media: Media = (await identify(bound, store))["upload"]
+    return await _upload(media, store)
 
 
 def is_zooop(url: str, host: str) -> bool:
-    """Whether a URL is the API's own, which it takes as it is: ZOOOP's storage, or the host in force."""
+    """Return whether the API takes a URL as it is: one of ZOOOP's storage, or of the host in force."""
     try:
         netloc = urlsplit(url).netloc.lower()
     except ValueError:
@@ -91,8 +90,8 @@ def is_zooop(url: str, host: str) -> bool:
 
 
 def content_type_of(data: bytes, name: str) -> str:
-    """The content type that the first bytes tell. Raises `BadMedia` where they tell none."""
-    # Late: only who hands over media needs it.
+    """Return the content type of a file by its first bytes. Raises `BadMedia` if it is not recognised."""
+    # Late: only needed for media.
     import puremagic
 
     if not data:
@@ -107,30 +106,28 @@ def content_type_of(data: bytes, name: str) -> str:
             value=name,
             remedies=[remedy(Action.CHECK_FILE)],
         )
-    if found == "video/webm" and not any(codec in data for codec in _PICTURES_IN_WEBM):
-        # The file's own list of tracks tells: sound alone.
+    if found == "video/webm" and not any(codec in data for codec in _VIDEO_CODECS_IN_WEBM):
+        # The file's track list holds sound alone.
         return "audio/webm"
-    return _SAME.get(found, found)
+    return _ALIASES.get(found, found)
 
 
-def _spread(value: object) -> Iterable[object]:
-    """A result stands for its outputs."""
-    if isinstance(value, Gallery):
-        return [output for result in value for output in result.outputs]
-    return value.outputs if isinstance(value, Result) else (value,)
+def _spread(value: object) -> Sequence[object]:
+    """Return the outputs of a result or gallery; any other value stands for itself."""
+    return value._zooop_media_() if isinstance(value, MediaSource) else (value,)
 
 
-async def _identify(value: object, kind: str, param: str, shelf: MediaStore) -> Media:
-    if isinstance(value, Output):
-        return await _from_output(value, kind, param, shelf)
-    if isinstance(value, Upload):
+async def _identify(value: object, kind: str, param: str, store: MediaStore) -> Media:
+    if isinstance(value, KnownMedia) and not value.from_upload:
+        return await _from_output(value, kind, param, store)
+    if isinstance(value, KnownMedia):
         _check_kind(value.content_type, kind, param, value.url)
         value = value.url
     if isinstance(value, str) and value.lower().startswith(("http://", "https://")):
-        if is_zooop(value, shelf.backend.host):
-            return Media(shelf.ledger.content_of(value), None, url=value, label=value.rsplit("/", 1)[-1])
+        if is_zooop(value, store.backend.host):
+            return Media(store.ledger.content_of(value), None, url=value, label=value.rsplit("/", 1)[-1])
         name = hashlib.sha256(value.encode()).hexdigest()[:24]
-        fetched = await shelf.backend.fetch(value, shelf.folder / "foreign", name)
+        fetched = await store.backend.fetch(value, store.folder / "foreign", name)
         return await asyncio.to_thread(_from_file, fetched.path, kind, param, urlsplit(value).path or value)
     if isinstance(value, str | os.PathLike):
         path = Path(value).expanduser()
@@ -139,14 +136,14 @@ async def _identify(value: object, kind: str, param: str, shelf: MediaStore) -> 
             raise BadMedia(f"{param}: {path} {what}.", value=str(path), remedies=[remedy(Action.CHECK_FILE)])
         return await asyncio.to_thread(_from_file, path, kind, param, path.name)
     data = await asyncio.to_thread(_bytes_of, value, param)
-    return await asyncio.to_thread(_from_bytes, data, kind, param, shelf.folder)
+    return await asyncio.to_thread(_from_bytes, data, kind, param, store.folder)
 
 
-async def _from_output(output: Output, kind: str, param: str, shelf: MediaStore) -> Media:
-    """An earlier output: its own URL where this host made it, else its file, uploaded again."""
+async def _from_output(output: KnownMedia, kind: str, param: str, store: MediaStore) -> Media:
+    """Use an earlier output by its URL if this host made it, else upload its file again."""
     label = output.path.name if output.path else output.url.rsplit("/", 1)[-1]
-    here = urlsplit(output.url).netloc == urlsplit(shelf.backend.host).netloc
-    live = shelf.backend.mode == "live" and is_zooop(output.url, shelf.backend.host)
+    here = urlsplit(output.url).netloc == urlsplit(store.backend.host).netloc
+    live = store.backend.mode == "live" and is_zooop(output.url, store.backend.host)
     if here or live:
         _check_kind(output.content_type, kind, param, label)
         return Media(output.sha256, output.content_type, url=output.url, label=label)
@@ -156,14 +153,13 @@ async def _from_output(output: Output, kind: str, param: str, shelf: MediaStore)
 
 
 def _from_file(path: Path, kind: str, param: str, label: str) -> Media:
-    # Late: only who hands over a file needs it, and that file goes up by the client.
-    from zooop_nb.client.files import check_upload
-
     with path.open("rb") as file:
         content_type = content_type_of(file.read(1 << 16), f"{param}: {label}")
         _check_kind(content_type, kind, param, label)
-        # Of all files, before the first is sent; and before minutes go into reading a large one.
-        check_upload(f"{param}: {label}", path.stat().st_size, _typed(content_type, kind))
+        # Checked for all files before the first is uploaded, and before a large one is read whole.
+        if problem := upload_problem(path.stat().st_size, _typed(content_type, kind)):
+            name = f"{param}: {label}"
+            raise BadMedia(f"{name} {problem}", value=name, remedies=[remedy(Action.CHECK_FILE)])
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if content_type.startswith("image/"):
@@ -172,7 +168,7 @@ def _from_file(path: Path, kind: str, param: str, label: str) -> Media:
 
 
 def _from_bytes(data: bytes, kind: str, param: str, folder: Path) -> Media:
-    """Bytes are kept as a file under the name of their content, so that the intent can be sent again."""
+    """Keep bytes as a file named by their content, so that the upload can be repeated."""
     content_type_of(data, param)
     folder = folder / "handed"
     folder.mkdir(parents=True, exist_ok=True)
@@ -184,7 +180,7 @@ def _from_bytes(data: bytes, kind: str, param: str, folder: Path) -> Media:
 
 
 def _bytes_of(value: object, param: str) -> bytes:
-    """The bytes of what people hold in a notebook: bytes, a PIL picture, an array, a figure, a display."""
+    """Return the bytes of an object from a notebook: bytes, a PIL image, an array, a figure, a display."""
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     held = getattr(value, "data", None)
@@ -253,16 +249,16 @@ def _check_picture(path: Path, param: str, label: str) -> None:
 
 
 def _typed(content_type: str, kind: str) -> str:
-    """WebM and Ogg hold sound as well as pictures; the param says which is meant."""
+    """Return the type as the param means it: WebM and Ogg hold sound as well as video."""
     if kind in {"audio", "video"} and content_type in {"video/webm", "audio/webm", "audio/ogg", "video/ogg"}:
         return f"{kind}/{content_type.partition('/')[2]}"
     return content_type
 
 
-async def _upload(media: Media, shelf: MediaStore) -> Media:
+async def _upload(media: Media, store: MediaStore) -> Media:
     if media.url is not None:
         return media
-    backend, ledger = shelf.backend, shelf.ledger
+    backend, ledger = store.backend, store.ledger
     assert media.path is not None
     assert media.sha256 is not None
     assert media.content_type is not None
@@ -270,5 +266,5 @@ async def _upload(media: Media, shelf: MediaStore) -> Media:
     if url is None:
         url = await backend.upload(media.path, media.content_type)
         size = media.path.stat().st_size
-        ledger.keep_upload(backend.token, backend.host, media.sha256, url, media.content_type, size)
+        ledger.record_upload(backend.token, backend.host, media.sha256, url, media.content_type, size)
     return replace(media, url=url)

@@ -1,18 +1,18 @@
-"""An order: what the user asked for, resolved and frozen, and the one value that names it.
+"""An order: what the user asked for, resolved and frozen, and the fingerprint that identifies it.
 
 The **fingerprint** is the SHA-256, in hex, of this JSON, with sorted keys, no spaces and UTF-8:
 
     {"fingerprint": 1, "target": {...}, "params": {...}}
 
-where `target` is `{"model": ID, "version": ID}`, `{"tool": SLUG}` or `{"template": SLUG}`, and `params`
-are the params as they are sent, but each media value as `{"sha256": HEX}` of its content (or
-`{"url": URL}` for a ZOOOP URL whose content was never seen here), and each whole number without a
+`target` is `{"model": ID, "version": ID}`, `{"tool": SLUG}`, `{"template": SLUG}` or `{"describe": "image"}`.
+`params` are the params as sent, except that each media value is `{"sha256": HEX}` of its content (or
+`{"url": URL}` for a ZOOOP URL whose content was never seen on this machine) and that whole numbers have no
 fraction. Two orders with one fingerprint ask for the same thing.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -24,25 +24,25 @@ FINGERPRINT_VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What runs: a model in a version, an AI tool, or a template."""
+    """What runs: a version of a model, an AI tool, a template, or the description of an image."""
 
-    kind: Literal["model", "tool", "template"]
+    kind: Literal["model", "tool", "template", "describe"]
     id: str
-    """The model's id, or the slug."""
+    """The model's id, the slug, or `image` for a description."""
     name: str
-    """What people call it."""
+    """Its name for people."""
     category: Category | None = None
     version: str | None = None
     version_name: str | None = None
     unit: str | None = None
-    """What its price counts: image, second, frame, 1k_chars or call."""
+    """The unit of its price: image, second, frame, 1k_chars or call."""
 
     def identity(self) -> dict[str, str]:
-        """What the fingerprint holds of it."""
+        """Return what the fingerprint contains of it."""
         return {self.kind: self.id} | ({"version": self.version} if self.version else {})
 
     def payload(self) -> dict[str, str]:
-        """What a body holds of it. API documentation: `POST /v1/quote`, "Body"."""
+        """Return what a request body contains of it. API documentation: `POST /v1/quote`, "Body"."""
         if self.kind == "model":
             return {"interfaceId": self.id, "versionId": self.version or ""}
         return {"aiTool" if self.kind == "tool" else "template": self.id}
@@ -50,36 +50,36 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A media value of a param, named by its content."""
+    """A media value of a param, identified by its content."""
 
     sha256: str | None
-    """None only for a ZOOOP URL whose content was never seen here."""
+    """None only for a ZOOOP URL whose content was never seen on this machine."""
     content_type: str | None
     path: Path | None = None
-    """The file to upload; None where a URL serves already."""
+    """The file to upload; None if it has a URL already."""
     url: str | None = None
-    """The ZOOOP URL, once there is one."""
+    """The ZOOOP URL, once it is uploaded."""
     label: str = ""
-    """The name to show: a file name, `picture`, an order's id."""
+    """The name to show, usually the file name."""
 
-    def name(self) -> dict[str, str]:
-        """What the fingerprint holds of it."""
+    def identity(self) -> dict[str, str]:
+        """Return what the fingerprint contains of it."""
         return {"sha256": self.sha256} if self.sha256 else {"url": self.url or ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an order was written: notebook and cell, as far as the front end tells."""
+    """Where an order was written: notebook and cell, as far as the front end reports them."""
 
     notebook: str | None = None
     cell: str | None = None
     """The cell's source."""
     run: str | None = None
-    """Which execution of the cell; a re-run has another."""
+    """The execution of the cell; a re-run has another."""
 
     @property
     def cell_hash(self) -> str | None:
-        """SHA-256 of the cell's source: front ends that run notebooks tell a kernel no more of a cell."""
+        """SHA-256 of the cell's source, the only thing that every front end reports of a cell."""
         return None if self.cell is None else hashlib.sha256(self.cell.encode()).hexdigest()
 
 
@@ -95,23 +95,29 @@ class Order:
 
     @property
     def fingerprint(self) -> str:
-        """The SHA-256 that names what is asked for; see the module's text."""
+        """The SHA-256 of target and params; see the module's documentation."""
         return fingerprint(self.target.identity(), self.params)
 
     def body(self) -> bytes:
-        """The bytes for `/v1/quote` and `/v1/tasks`. Every media param must have its URL by now."""
+        """Return the bytes to quote and submit. Every media param must have its URL by now.
+
+        A description has the body of `POST /v1/describe-image`, any other order that of `/v1/quote` and
+        `/v1/tasks`.
+        """
         params = {name: _each(value, lambda media: media.url) for name, value in self.params.items()}
+        if self.target.kind == "describe":
+            return canonical({"imageUrl": params.pop("image_url"), **params})
         return canonical({**self.target.payload(), "params": params})
 
-    def described(self) -> dict[str, Any]:
-        """The params for people and the ledger: media by label and hash."""
+    def readable_params(self) -> dict[str, Any]:
+        """Return the params for people and the ledger: media by label and hash."""
         return {
-            name: _each(value, lambda media: {"file": media.label} | media.name())
+            name: _each(value, lambda media: {"file": media.label} | media.identity())
             for name, value in self.params.items()
         }
 
     def media(self) -> Sequence[Media]:
-        """All media values, in the order of the params."""
+        """Return all media values, in the order of the params."""
         found: list[Media] = []
         for value in self.params.values():
             found += [
@@ -121,14 +127,14 @@ class Order:
 
 
 def fingerprint(target: Mapping[str, str], params: Mapping[str, Any]) -> str:
-    """The fingerprint of a target's identity and its params."""
-    named = {name: _each(value, Media.name) for name, value in params.items()}
+    """Return the fingerprint of a target's identity and its params."""
+    named = {name: _each(value, Media.identity) for name, value in params.items()}
     whole = {"fingerprint": FINGERPRINT_VERSION, "target": dict(target), "params": named}
     return hashlib.sha256(canonical(whole)).hexdigest()
 
 
 def canonical(value: Any) -> bytes:
-    """JSON in the one form that a value has: sorted keys, no spaces, UTF-8, whole numbers as such.
+    """Encode a value as canonical JSON: sorted keys, no spaces, UTF-8, whole numbers without a fraction.
 
     Raises `ValueError` for infinities and NaN, which JSON does not have.
     """
@@ -147,7 +153,7 @@ def _whole(value: Any) -> Any:
     return value
 
 
-def _each(value: Any, turn: Any) -> Any:
+def _each(value: Any, turn: Callable[[Media], Any]) -> Any:
     if isinstance(value, Media):
         return turn(value)
     if isinstance(value, list | tuple):

@@ -1,200 +1,174 @@
-"""From what was asked for to an order that is priced: resolve, name the media, quote.
+"""From a request to a priced order: resolve it, identify its media, quote it. Nothing here costs anything."""
 
-Nothing here costs anything.
-"""
-
+import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import msgspec.structs
 
 from zooop_nb.contract.backend import Backend
 from zooop_nb.contract.categories import Category
-from zooop_nb.contract.shapes import Me, Quote, Recipe, Version
+from zooop_nb.contract.credits import Number
+from zooop_nb.contract.limits import DESCRIPTION_CREDITS
+from zooop_nb.contract.shapes import Me, Param, Quote, Recipe, Version
 from zooop_nb.errors import Action, InputError, UnknownName, remedy
 from zooop_nb.ledger import OrderRecord
 from zooop_nb.nearest import nearest
-from zooop_nb.orders import inputs as media
-from zooop_nb.orders.binding import fill, words_param_of
+from zooop_nb.orders import inputs
+from zooop_nb.orders.binding import BoundParams, MediaArgument, bind_params
 from zooop_nb.orders.catalogue import Catalogue
 from zooop_nb.orders.models import match_model, match_version, select_model
 from zooop_nb.orders.order import Order, Origin, Target
-from zooop_nb.results.values import Quoted
-from zooop_nb.verbs import VERBS
+from zooop_nb.orders.params import param_specs, words_param
+from zooop_nb.orders.request import OrderRequest
+from zooop_nb.verbs import GENERATION_VERBS
 
-Number = int | float
-
-
-@dataclass(frozen=True)
-class OrderRequest:
-    """What somebody asked for, in their own terms."""
-
-    verb: str
-    """One of `VERBS`, or `tool` or `template`."""
-    words: str = ""
-    params: Mapping[str, object] = field(default_factory=dict)
-    slug: str | None = None
-    """The tool's or template's slug, or a template's page address."""
-    model: str | None = None
-    version: str | None = None
-    count: int = 1
-    best: bool = False
-    cheap: bool = False
-    tags: tuple[str, ...] = ()
+DESCRIPTION: Final = Target("describe", "image", "describe", unit="call")
+"""The target of `POST /v1/describe-image`."""
 
 
 @dataclass(frozen=True)
 class PricedOrder:
-    """An order with its price, to be made `count` times, and the abandoned orders that serve instead."""
+    """An order with its price, its new records, and the abandoned orders that serve instead of new ones."""
 
     order: Order
-    count: int
     body: bytes = b""
     quote: Quote | None = None
-    """None where abandoned orders serve for all of `count`."""
+    """None for a description, which nothing quotes, and if abandoned orders serve for all that was asked."""
     attached: tuple[OrderRecord, ...] = ()
-    entries: tuple[OrderRecord, ...] = ()
-    """The new orders, already in the ledger as quoted; one for each that is left to pay for."""
+    """The abandoned orders of this cell that are followed instead of new ones."""
+    records: tuple[OrderRecord, ...] = ()
+    """The new orders, one for each that is left to pay for."""
+
+    @property
+    def credits(self) -> Number | None:
+        """The price of one new order; None if it is not known, as for an order that is not quoted."""
+        if self.quote is not None:
+            return self.quote.credits
+        return DESCRIPTION_CREDITS if self.order.target.kind == "describe" else None
 
     @property
     def total(self) -> Number:
         """What is left to pay, in credits."""
-        return self.quote.credits * len(self.entries) if self.quote else 0
-
-    def quoted(self) -> Quoted:
-        """The price of the new orders of this plan, to show. Raises `LookupError` where there are none."""
-        if self.quote is None:
-            raise LookupError("Abandoned orders serve for all of this plan; there is nothing to price.")
-        return Quoted(
-            credits=self.quote.credits,
-            count=len(self.entries),
-            eta=self.quote.estimated_seconds,
-            model=self.order.target.name,
-            version=self.order.target.version,
-            breakdown=breakdown_of(self.quote),
-            params=self.order.described(),
-        )
+        return (self.credits or 0) * len(self.records)
 
 
-async def resolve(ask: OrderRequest, catalogue: Catalogue, shelf: media.MediaStore, origin: Origin) -> Order:
-    """The order that is asked for, with its media named by content and not uploaded yet.
+async def resolve(
+    request: OrderRequest, catalogue: Catalogue, store: inputs.MediaStore, origin: Origin
+) -> Order:
+    """Return the order of a request, with its media identified by content and not uploaded yet.
 
-    Raises an `InputError` that names the value and what may be meant.
+    Raises an `InputError` that names the value and what may have been meant.
     """
-    if ask.count < 1:
-        raise InputError(f"The count is 1 or more, not {ask.count}.", value=str(ask.count))
-    if ask.verb in {"tool", "template"}:
-        target, schema, extra = await _recipe(ask, catalogue)
-    elif ask.verb in VERBS:
-        target, schema, extra = await _model(ask, catalogue)
+    if request.count < 1:
+        raise InputError(f"The count is 1 or more, not {request.count}.", value=str(request.count))
+    if request.verb == "describe":
+        bound = _bind_description(request)
+        return Order(DESCRIPTION, await inputs.identify(bound, store), tags=request.tags, origin=origin)
+    if request.verb in {"tool", "template"}:
+        target, schema, rules = await _recipe(request, catalogue)
+    elif request.verb in GENERATION_VERBS:
+        target, schema, rules = await _model(request, catalogue)
     else:
-        raise UnknownName("verb", ask.verb, nearest=nearest(ask.verb, [*VERBS, "tool", "template"]))
-    filled = fill(schema, ask.words, ask.params, name=target.name, **extra)
-    params = await media.identify(filled, shelf)
+        known = [*GENERATION_VERBS, "tool", "template"]
+        raise UnknownName("verb", request.verb, nearest=nearest(request.verb, known))
+    specs = param_specs(schema)
+    bound = bind_params(specs, request.words, request.params, name=target.name, **rules)
+    params = await inputs.identify(bound, store)
     # The prompt may have been given by name, as `again` does.
-    spoken = words_param_of(schema)
-    words = ask.words or (str(params.get(spoken.id, "")) if spoken else "")
-    return Order(target, params, words=words, tags=ask.tags, origin=origin)
+    spoken = words_param(specs)
+    words = request.words or (str(params.get(spoken.id, "")) if spoken else "")
+    return Order(target, params, words=words, tags=request.tags, origin=origin)
 
 
-async def price(order: Order, backend: Backend, shelf: media.MediaStore) -> tuple[Order, bytes, Quote]:
-    """The order with its media uploaded, its body, and the quote for exactly that body.
+async def price(
+    order: Order, backend: Backend, store: inputs.MediaStore, slots: asyncio.Semaphore
+) -> PricedOrder:
+    """Upload the order's media, then quote exactly the body that will be submitted.
 
-    API documentation: "Quote before submit".
+    `slots` limits how many orders are priced side by side. API documentation: "Quote before submit".
     """
-    order = replace(order, params=await media.upload(dict(order.params), shelf))
-    body = order.body()
-    return order, body, await backend.quote(body)
+    async with slots:
+        order = replace(order, params=await inputs.upload(dict(order.params), store))
+        body = order.body()
+        quote = None if order.target.kind == "describe" else await backend.quote(body)
+        return PricedOrder(order, body, quote)
 
 
-def entry_for(
-    order: Order, body: bytes, quote: Quote, *, batch: str, backend: Backend, me: Me | None, who: str | None
+def record_for(
+    priced: PricedOrder, *, batch: str, backend: Backend, me: Me | None, who: str | None
 ) -> OrderRecord:
-    """The ledger's row for one sending of an order: with an id, and a key of its own."""
+    """Return the ledger's row for one placing of an order, with an id and an idempotency key of its own."""
+    order, quote = priced.order, priced.quote
     target = order.target
+    is_model = target.kind == "model"
+    named = quote or Quote(0)
     return OrderRecord(
         order_id=str(uuid.uuid4()),
         batch=batch,
         fingerprint=order.fingerprint,
         target=target.kind,
-        body=body,
+        body=priced.body,
         key=str(uuid.uuid4()),
+        token=backend.token,
+        host=backend.host,
+        mode=backend.mode,
         type=target.category.type if target.category else None,
         subtype=target.category.subtype if target.category else None,
-        model=target.name if target.kind == "model" else quote.model_name,
-        model_id=target.id if target.kind == "model" else quote.model_id,
-        version=target.version if target.kind == "model" else quote.version_id,
+        model=target.name if is_model else named.model_name,
+        model_id=target.id if is_model else named.model_id,
+        version=target.version if is_model else named.version_id,
         tool=target.id if target.kind == "tool" else None,
         template=target.id if target.kind == "template" else None,
         unit=target.unit,
         prompt=order.words or None,
-        params=order.described(),
+        params=order.readable_params(),
         tags=order.tags,
-        quoted=quote.credits,
-        breakdown=breakdown_of(quote),
-        eta_s=quote.estimated_seconds,
-        **circumstances(order.origin, backend, me, who),
+        key_label=me.key.label if me else None,
+        who=who,
+        project=me.project.name if me else None,
+        wallet=me.wallet if me else None,
+        notebook=order.origin.notebook,
+        cell=order.origin.cell,
+        cell_hash=order.origin.cell_hash,
+        run=order.origin.run,
+        quoted=quote.credits if quote else None,
+        breakdown=breakdown_of(quote) if quote else {},
+        eta_s=quote.estimated_seconds if quote else None,
     )
 
 
-def circumstances(origin: Origin, backend: Backend, me: Me | None, who: str | None) -> dict[str, Any]:
-    """What the ledger's row says of where an order comes from and who pays it."""
-    return {
-        "token": backend.token,
-        "host": backend.host,
-        "mode": backend.mode,
-        "key_label": me.key.label if me else None,
-        "who": who,
-        "project": me.project.name if me else None,
-        "wallet": me.wallet if me else None,
-        "notebook": origin.notebook,
-        "cell": origin.cell,
-        "cell_hash": origin.cell_hash,
-        "run": origin.run,
-    }
-
-
 def breakdown_of(quote: Quote) -> dict[str, Any]:
-    """A quote's breakdown by the ledger's names."""
+    """Return a quote's breakdown under the ledger's column names."""
     return {
         each.name: getattr(quote.breakdown, each.name) for each in msgspec.structs.fields(quote.breakdown)
     }
 
 
-def ask_again(entry: OrderRecord, body: Mapping[str, Any], changes: Mapping[str, object]) -> OrderRequest:
-    """An earlier order as something to ask for: its words and params, with changes.
-
-    Media stands in the body as the ZOOOP URL that was sent.
-    """
-    params = {**body.get("params", {}), **changes}
-    if entry.target == "model":
-        verb = next(
-            (
-                verb.name
-                for verb in VERBS.values()
-                if (verb.category.type, verb.category.subtype) == (entry.type, entry.subtype)
-            ),
-            None,
-        )
-        if verb is None:
-            raise InputError(
-                f"Order {entry.order_id} is of a category that is not known here.", value=entry.order_id
-            )
-        return OrderRequest(verb, params=params, model=entry.model_id, version=entry.version, tags=entry.tags)
-    return OrderRequest(entry.target, params=params, slug=entry.tool or entry.template, tags=entry.tags)
+def slug_of(text: str) -> str:
+    """Return a slug, given as such or as a template's page address. API documentation: "Templates"."""
+    if text.lower().startswith(("http://", "https://")):
+        return text.partition("?")[0].partition("#")[0].rstrip("/").rsplit("/", 1)[-1]
+    return text.strip()
 
 
-async def _model(ask: OrderRequest, catalogue: Catalogue) -> tuple[Target, Sequence[Any], dict[str, Any]]:
-    category = VERBS[ask.verb].category
+def _bind_description(request: OrderRequest) -> BoundParams:
+    image = MediaArgument("image", several=False, values=(request.params["image_url"],))
+    language = request.params.get("language")
+    return BoundParams({"language": language} if language else {}, {"image_url": image})
+
+
+async def _model(request: OrderRequest, catalogue: Catalogue) -> tuple[Target, list[Param], dict[str, Any]]:
+    category = GENERATION_VERBS[request.verb]
     models = await catalogue.models(category)
     defaults: Mapping[str, Any] = {}
-    if ask.model is not None:
-        model = match_model(models, ask.model, verb=ask.verb)
+    if request.model is not None:
+        model = match_model(models, request.model, verb=request.verb)
     else:
-        model, defaults = select_model(category, models, best=ask.best, cheap=ask.cheap)
-    version = match_version(model, ask.version)
+        model, defaults = select_model(category, models, best=request.best, cheap=request.cheap)
+    version = match_version(model, request.version)
     target = Target(
         "model",
         model.id,
@@ -204,40 +178,35 @@ async def _model(ask: OrderRequest, catalogue: Catalogue) -> tuple[Target, Seque
         version_name=version.name,
         unit=_unit(version),
     )
-    extra = {
+    rules = {
         "prompt_required": model.prompt_required,
         "prompt_max_length": model.prompt_max_length,
         "defaults": defaults,
     }
-    return target, model.params, extra
+    return target, model.params, rules
 
 
-async def _recipe(ask: OrderRequest, catalogue: Catalogue) -> tuple[Target, Sequence[Any], dict[str, Any]]:
-    listed = await (catalogue.tools() if ask.verb == "tool" else catalogue.templates())
-    slug = slug_of(ask.slug or "")
+async def _recipe(request: OrderRequest, catalogue: Catalogue) -> tuple[Target, list[Param], dict[str, Any]]:
+    listed = await (catalogue.tools() if request.verb == "tool" else catalogue.templates())
+    slug = slug_of(request.slug or "")
     recipe = next((each for each in listed if each.slug == slug), None)
     if recipe is None:
         slugs = [each.slug for each in listed]
         raise UnknownName(
-            ask.verb,
+            request.verb,
             slug,
             nearest=nearest(slug, slugs),
-            remedies=[remedy(Action.LIST_MODELS, verb=f"{ask.verb}s")],
+            remedies=[remedy(Action.LIST_MODELS, verb=f"{request.verb}s")],
         )
     category = Category(recipe.media_type, recipe.sub_type or "", recipe.name)
-    kind: Literal["tool", "template"] = "tool" if ask.verb == "tool" else "template"
-    return (
-        Target(kind, recipe.slug, recipe.name or recipe.slug, category, unit=_unit(recipe)),
-        recipe.params,
-        {},
+    target = Target(
+        "tool" if request.verb == "tool" else "template",
+        recipe.slug,
+        recipe.name or recipe.slug,
+        category,
+        unit=_unit(recipe),
     )
-
-
-def slug_of(text: str) -> str:
-    """A slug, or the last path segment of a template's page address. API documentation: "Templates"."""
-    if text.lower().startswith(("http://", "https://")):
-        return text.partition("?")[0].partition("#")[0].rstrip("/").rsplit("/", 1)[-1]
-    return text.strip()
+    return target, recipe.params, {}
 
 
 def _unit(priced: Version | Recipe) -> str | None:

@@ -1,8 +1,8 @@
-"""The pieces of HTML that everything shown is made of.
+"""The HTML elements that everything shown is built from.
 
-They stand by themselves in any notebook reader: inline styles, own colours on a ground of their own (so that
-they read on light and dark pages alike), no scripts and no style sheets. `inner`, `cells`, `shown` and
-`beneath` are HTML already; all else is text, and is escaped here.
+They are self-contained in any notebook reader: inline styles, their own text and background colours (legible
+on light and dark pages), no scripts and no style sheets. `inner`, `cells`, `shown` and `beneath` are HTML
+already; everything else is text and is escaped here.
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ BLUE_TEXT: Final = "#2b2f77"
 BLUE_CARD: Final = "#e6e9ff"
 
 SINGLE_WIDTH: Final = 512
-"""The widest that a picture shows by itself, in CSS pixels: half its preview's, so that it is sharp."""
+"""The largest width of a single picture, in CSS pixels: half its preview's, so that it is sharp."""
 
 CHIPS: Final = {"sandbox": (AMBER_TEXT, AMBER_CARD), "replay": (BLUE_TEXT, BLUE_CARD)}
-"""The modes that are marked, with their text and ground."""
+"""The modes that are marked, with their text and background colours."""
 
 _FONT = "font:13px/1.45 system-ui,-apple-system,'Segoe UI',sans-serif"
 _BOX = "box-sizing:border-box;border-radius:8px;padding:8px 10px;overflow-wrap:anywhere"
@@ -37,19 +37,19 @@ _CHECKERBOARD = (
 
 
 def card(inner: str, *, text: str = TEXT, ground: str = CARD, line: str = LINE, fill: bool = False) -> str:
-    """HTML in a box with colours of its own, as wide as its content or, with `fill`, as its place."""
+    """Put HTML in a box with its own colours, as wide as its content or, with `fill`, as its container."""
     width = "" if fill else "width:fit-content;"
     style = f"{_FONT};{_BOX};{width}max-width:100%;color:{text};background:{ground};border:1px solid {line}"
     return f'<div style="{style}">{inner}</div>'
 
 
 def red_card(inner: str, *, fill: bool = False) -> str:
-    """The box of something that went wrong."""
+    """Put HTML in the box of a failure."""
     return card(inner, text=RED_TEXT, ground=RED_CARD, line=RED_LINE, fill=fill)
 
 
 def image(source: str, alt: str, width: int = SINGLE_WIDTH, *, alpha: bool = True) -> str:
-    """A picture, at most `SINGLE_WIDTH` wide; one with alpha stands on a checkerboard."""
+    """Return a picture, at most `SINGLE_WIDTH` wide; one with alpha has a checkerboard behind it."""
     ground = f";{_CHECKERBOARD}" if alpha else ""
     style = f"display:block;margin:0 auto;max-width:100%;height:auto;border-radius:6px{ground}"
     width = min(width, SINGLE_WIDTH)
@@ -57,7 +57,7 @@ def image(source: str, alt: str, width: int = SINGLE_WIDTH, *, alpha: bool = Tru
 
 
 def audio(source: str, alt: str) -> str:
-    """A player for a sound."""
+    """Return a player for a sound."""
     return (
         f'<audio controls preload="metadata" src="{escape(source)}" {_named(alt, "aria-label")} '
         'style="display:block;width:360px;max-width:100%"></audio>'
@@ -65,7 +65,7 @@ def audio(source: str, alt: str) -> str:
 
 
 def video(source: str, alt: str, *, cover: str | None = None, preload: str = "metadata") -> str:
-    """A player for a clip; `cover` is the picture that it shows before it plays."""
+    """Return a player for a clip; `cover` is the picture that it shows before it plays."""
     attribute = f'poster="{escape(cover)}" ' if cover else ""
     style = f"display:block;width:{SINGLE_WIDTH}px;max-width:100%;border-radius:6px"
     return (
@@ -75,7 +75,7 @@ def video(source: str, alt: str, *, cover: str | None = None, preload: str = "me
 
 
 def figure(shown: Sequence[str], beneath: str) -> str:
-    """What is shown, several side by side, and a caption beneath."""
+    """Put elements side by side, with a caption beneath."""
     inner = shown[0] if len(shown) == 1 else grid("".join(f"<div>{each}</div>" for each in shown))
     return (
         f'<figure style="margin:0">{inner}<figcaption style="margin-top:6px">{beneath}</figcaption></figure>'
@@ -83,7 +83,7 @@ def figure(shown: Sequence[str], beneath: str) -> str:
 
 
 def grid(cells: str) -> str:
-    """Cells side by side, as many in a row as there is room for."""
+    """Put cells side by side, as many in a row as fit."""
     style = (
         "display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,220px),1fr));gap:10px;"
         "align-items:start;width:900px;max-width:100%"
@@ -92,7 +92,7 @@ def grid(cells: str) -> str:
 
 
 def caption(parts: Sequence[str], mode: str | None) -> str:
-    """A line of facts, and the mark of what is not live."""
+    """Return a line of facts, with a mark if the mode is not live."""
     text = escape(" · ".join(parts))
     if mode not in CHIPS:
         return f"<div>{text}</div>"
@@ -102,12 +102,12 @@ def caption(parts: Sequence[str], mode: str | None) -> str:
 
 
 def muted(inner: str) -> str:
-    """A quiet line. `inner` is HTML already."""
+    """Put HTML in a muted line."""
     return f'<div style="color:{MUTED};margin:2px 0">{inner}</div>'
 
 
 def paragraph(text: str) -> str:
-    """A line of text, or nothing where there is none."""
+    """Return a line of text; empty text gives nothing."""
     return f'<div style="margin:2px 0">{escape(text)}</div>' if text else ""
 
 

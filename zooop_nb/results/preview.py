@@ -1,8 +1,8 @@
-"""Pictures and media small enough for a notebook file, and how much of it one session may fill.
+"""Previews small enough for a notebook file, and how much one session may embed.
 
-Whatever is shown travels through the kernel as embedded bytes and stays in the saved notebook. So every
-picture is drawn anew within bounds (which also drops metadata), sounds and clips are embedded only while they
-are small, and an `EmbedBudget` counts what this process has embedded already.
+Everything shown travels through the kernel as embedded bytes and stays in the saved notebook. So every
+picture is re-encoded within bounds (which also drops metadata), sounds and clips are embedded only if they
+are small, and an `EmbedBudget` counts what this process has embedded.
 """
 
 import base64
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 PICTURE_BYTES: Final = 300_000
-"""The most that one picture's preview takes, in bytes."""
+"""The largest preview of a single picture, in bytes."""
 TILE_BYTES: Final = 100_000
 """The same for a picture among several."""
 THUMBNAIL_BYTES: Final = 16_000
-"""The same once the session's allowance is used up."""
+"""The same once the session's budget is used up."""
 MEDIA_BYTES: Final = 2_000_000
 """The largest sound, clip or drawing that is embedded whole, in bytes of the file."""
 NOTEBOOK_BYTES: Final = 32_000_000
@@ -29,7 +29,7 @@ NOTEBOOK_BYTES: Final = 32_000_000
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The most that a preview may be: its longer side in pixels, its size in bytes."""
+    """The limits of a preview: its longer side in pixels, its size in bytes."""
 
     side: int
     size: int
@@ -55,7 +55,7 @@ class EmbedBudget:
             return self._used
 
     def take(self, size: int) -> bool:
-        """Count `size` bytes if they fit; whether they did."""
+        """Count `size` bytes if they fit; return whether they did."""
         with self._lock:
             if self._used + size > self.limit:
                 return False
@@ -93,26 +93,26 @@ class Preview:
 
 
 def data_uri(content_type: str, data: bytes) -> str:
-    """`data` as a `data:` address. The caller vouches for the content type: it goes in unescaped."""
+    """Return `data` as a `data:` URI. The content type is not escaped: pass only known ones."""
     return f"data:{content_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def picture(file: Path, bounds: Bounds, allowance: EmbedBudget) -> Preview:
-    """A preview of a picture file within `bounds`, or a thumbnail where the allowance is used up.
+def picture(file: Path, bounds: Bounds, budget: EmbedBudget) -> Preview:
+    """Return a preview of a picture file within `bounds`, or a thumbnail if the budget is used up.
 
-    Raises what Pillow raises for a file that is missing or no picture; a damaged file can raise anything.
+    Raises what Pillow raises for a missing or unreadable file; a damaged file can raise anything.
     """
     from PIL import Image, ImageOps
 
     with Image.open(file) as source:
         source.draft("RGB", (2 * bounds.side, 2 * bounds.side))
-        return _allowed(ImageOps.exif_transpose(source), bounds, allowance)
+        return _allowed(ImageOps.exif_transpose(source), bounds, budget)
 
 
-def poster(file: Path, bounds: Bounds, allowance: EmbedBudget) -> Preview | None:
-    """A preview of a clip's first frame; None where PyAV, an optional package, is not installed.
+def poster(file: Path, bounds: Bounds, budget: EmbedBudget) -> Preview | None:
+    """Return a preview of a clip's first frame; None if PyAV, an optional package, is not installed.
 
-    Raises what PyAV raises for a file that is no clip.
+    Raises what PyAV raises for a file that is not a clip.
     """
     try:
         import av
@@ -120,23 +120,23 @@ def poster(file: Path, bounds: Bounds, allowance: EmbedBudget) -> Preview | None
         return None
     with av.open(str(file)) as clip:
         frame = next(clip.decode(video=0))
-        # PyAV types everything but this method.
-        return _allowed(frame.to_image(), bounds, allowance)  # type: ignore[no-untyped-call]
+        # The one method that PyAV does not type.
+        return _allowed(frame.to_image(), bounds, budget)  # type: ignore[no-untyped-call]
 
 
-def _allowed(image: "Image.Image", bounds: Bounds, allowance: EmbedBudget) -> Preview:
+def _allowed(image: "Image.Image", bounds: Bounds, budget: EmbedBudget) -> Preview:
     image = _plain(image)
-    if not allowance.exhausted:
+    if not budget.exhausted:
         preview = _within(image, bounds)
-        if allowance.take(len(preview.data)):
+        if budget.take(len(preview.data)):
             return preview
     thumbnail = _within(image, THUMBNAIL)
-    allowance.count(len(thumbnail.data))
+    budget.count(len(thumbnail.data))
     return thumbnail
 
 
 def _plain(image: "Image.Image") -> "Image.Image":
-    """RGBA where something shows through, else RGB."""
+    """Return RGBA if any pixel is transparent, else RGB."""
     if not image.has_transparency_data:
         return image.convert("RGB")
     image = image.convert("RGBA")
@@ -155,7 +155,7 @@ def _within(image: "Image.Image", bounds: Bounds) -> Preview:
         for quality in (85, 70, 50):
             stream = io.BytesIO()
             copy.save(stream, "WEBP" if alpha else "JPEG", quality=quality)
-            # A picture of 16 pixels cannot be made smaller in any useful way.
+            # Below 16 pixels a preview is of no use.
             if stream.tell() <= bounds.size or side <= 16:
                 content_type = "image/webp" if alpha else "image/jpeg"
                 return Preview(stream.getvalue(), content_type, copy.width, copy.height, alpha)

@@ -1,19 +1,17 @@
-"""How outputs and results show themselves: HTML that any notebook reader can show, and plain text.
+"""How results display themselves: HTML that any notebook reader can show, and plain text.
 
-Every byte is embedded. The browser may be far from the kernel, so no address of a sandbox ever stands in
-the HTML, nor any address that is not public. Rendering raises nothing: an output that cannot be shown says
-why, in its place.
+Every byte is embedded. The browser may be far from the kernel, so the HTML never holds an address of a
+sandbox, nor any that is not public. Rendering never raises: an output that cannot be shown says why.
 """
 
-import ipaddress
 import mimetypes
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any, Final
 
+from zooop_nb.contract.credits import credits_text
 from zooop_nb.results.html import (
     CHIPS,
     audio,
@@ -27,7 +25,7 @@ from zooop_nb.results.html import (
     red_card,
     video,
 )
-from zooop_nb.results.mimebundle import MimeBundle, bundle
+from zooop_nb.results.mimebundle import MimeBundle
 from zooop_nb.results.preview import (
     MEDIA_BYTES,
     PICTURE,
@@ -40,7 +38,8 @@ from zooop_nb.results.preview import (
     picture,
     poster,
 )
-from zooop_nb.results.values import Gallery, Output, Quoted, Result
+from zooop_nb.results.text import UNSEEN, clean, public_url, seconds_text, size_text, summary_line
+from zooop_nb.results.values import ASPECTS, Described, Gallery, Output, Quoted, Result, Upload
 
 _SOUNDS = frozenset(
     f"audio/{name}" for name in ("aac", "flac", "mp3", "mp4", "mpeg", "ogg", "wav", "wave", "webm", "x-wav")
@@ -48,26 +47,14 @@ _SOUNDS = frozenset(
 _CLIPS = frozenset(f"video/{name}" for name in ("mp4", "ogg", "quicktime", "webm"))
 _SVG = "image/svg+xml"
 
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
-_ADDRESS = re.compile(
-    r"http://[^\s\"'<>]*"
-    r"|(?:https://)?(?:127(?:\.\d{1,3}){3}|0\.0\.0\.0|\[::1?\])(?::\d+)?[^\s\"'<>]*"
-    r"|https://localhost[^\s\"'<>]*|localhost:\d+[^\s\"'<>]*",
-    re.IGNORECASE,
-)
-_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
-"""The last label of a host that browsers read as an IPv4 address, however it is written."""
-_ANY_ADDRESS = re.compile(r"https?://[^\s\"'<>]*", re.IGNORECASE)
-
 _TEXT_LINES = 20
 """How many results of a gallery plain text lists."""
 
 
-@bundle.register
-def output_bundle(output: Output, *, allowance: EmbedBudget = SESSION) -> MimeBundle:
+def output_bundle(output: Output, *, budget: EmbedBudget = SESSION) -> MimeBundle:
     """`text/html` and `text/plain` of one output. Where it came from is not known, so nothing is linked."""
     name = _name(output)
-    frame = _Frame(mode=None, alt=name, recall="studio.result(task_id)", bounds=PICTURE, allowance=allowance)
+    frame = _Frame(mode=None, alt=name, recall="studio.result(task_id)", bounds=PICTURE, budget=budget)
     facts = _facts(output)
     return {
         "text/html": card(figure([_shown(output, frame)], caption(facts, None))),
@@ -75,116 +62,58 @@ def output_bundle(output: Output, *, allowance: EmbedBudget = SESSION) -> MimeBu
     }
 
 
-@bundle.register
-def result_bundle(result: Result, *, allowance: EmbedBudget = SESSION) -> MimeBundle:
+def result_bundle(result: Result, *, budget: EmbedBudget = SESSION) -> MimeBundle:
     """`text/html` and `text/plain` of a result: what was made; model, credits and seconds beneath."""
     bounds = PICTURE if len(result.outputs) < 2 else TILE
     return {
-        "text/html": _result_html(result, bounds, allowance),
+        "text/html": _result_html(result, bounds, budget),
         "text/plain": _result_text(result),
     }
 
 
-@bundle.register
-def gallery_bundle(gallery: Gallery, *, allowance: EmbedBudget = SESSION) -> MimeBundle:
+def gallery_bundle(gallery: Gallery, *, budget: EmbedBudget = SESSION) -> MimeBundle:
     """`text/html` and `text/plain` of several results: a grid, with what varies between them named."""
     results = tuple(gallery)
     if len(results) == 1:
-        return result_bundle(results[0], allowance=allowance)
+        return result_bundle(results[0], budget=budget)
     varied = _varied(results)
-    cells = "".join(
-        _result_html(each, TILE, allowance, said=_said(each, varied), fill=True) for each in results
-    )
+    cells = "".join(_result_html(each, TILE, budget, said=_said(each, varied), fill=True) for each in results)
     return {
         "text/html": card(muted(_total(gallery)) + (grid(cells) if results else "")),
         "text/plain": _gallery_text(gallery, varied),
     }
 
 
-@bundle.register
 def quoted_bundle(quoted: Quoted) -> MimeBundle:
-    """A quote: the one line."""
+    """Return a quote as its one line."""
     return {"text/plain": quoted_line(quoted)}
 
 
+def upload_bundle(upload: Upload) -> MimeBundle:
+    """Return an upload as one line: its type, size and URL."""
+    facts = [upload.content_type or "", f"{upload.size:,} bytes" if upload.size is not None else ""]
+    # A sandbox's address means nothing once it has ended, and must not be kept in a notebook.
+    where = "on the sandbox; its URL is in .url" if upload.mode == "sandbox" else upload.url
+    return {"text/plain": " · ".join(filter(None, ("uploaded", *facts, where)))}
+
+
+def described_bundle(described: Described) -> MimeBundle:
+    """Return a description: a line for each aspect, the whole paragraph, and what it cost."""
+    said = {name: getattr(described, name) for name in ASPECTS if getattr(described, name)}
+    lines = [f"{name.capitalize()}: {text}" for name, text in said.items()]
+    lines.append(described.overall_description)
+    cost = credits_text(described.credits)
+    mark = [cost] if described.mode == "live" else [cost, described.mode]
+    html = "".join(map(paragraph, lines)) + caption([cost], described.mode)
+    return {"text/plain": "\n".join((*lines, " · ".join(mark))), "text/html": card(html)}
+
+
 def quoted_line(quoted: Quoted) -> str:
-    """The one line of a quote."""
+    """Return the one line of a quote."""
     key = quoted.breakdown.get("pricing_key")
-    # A model with one price calls it "default", which tells nobody anything.
+    # A model with a single price calls it "default", which is no information.
     key = None if key == "default" else key
     return summary_line(quoted.model, key, quoted.credits, quoted.eta, quoted.count)
-
-
-def summary_line(
-    model: str,
-    pricing_key: str | None,
-    credits: int | float | None,
-    eta: float | None,
-    count: int = 1,
-    total: int | float | None = None,
-) -> str:
-    """The one line before submitting: `→ Kling V3 · 720p · 8 credits · ~18s`.
-
-    `credits` are the quote's for one order and `eta` its seconds; `total` is what `count` of them cost
-    together (left out: `count` times the one quote). API documentation: "Quote before submit".
-    """
-    several = count != 1
-    if several and total is None and credits is not None:
-        total = credits * count
-    parts = [
-        f"{count} × {clean(model)}" if several else clean(model),
-        clean(pricing_key or ""),
-        credits_text(total if several else credits),
-        "ETA unknown" if eta is None else f"~{eta:.0f}s{' each' if several else ''}",
-    ]
-    return "→ " + " · ".join(part for part in parts if part)
-
-
-def credits_text(value: int | float | None) -> str:
-    """`4 credits`, `1 credit`, `50.5 credits`; `credits not named` where the server named none."""
-    if value is None:
-        return "credits not named"
-    number = str(int(value)) if float(value).is_integer() else f"{value:.10g}"
-    return f"{number} {'credit' if number == '1' else 'credits'}"
-
-
-def seconds_text(value: float) -> str:
-    """`3.4 s`, `12.3 s`; from a minute on whole seconds, `125 s`."""
-    return f"{value:.0f} s" if value >= 60 else f"{value:.1f}".removesuffix(".0") + " s"
-
-
-def clean(text: str, mode: str | None = None, limit: int | None = None) -> str:
-    """Text on one line, without what cannot be seen and without addresses that must not be shown.
-
-    Those are unencrypted ones and this machine's; from a sandbox any. `limit` is in characters.
-    """
-    text = " ".join(_UNSEEN.sub(" ", text).split())
-    text = _ADDRESS.sub("(address)", text)
-    if mode == "sandbox":
-        text = _ANY_ADDRESS.sub("(address)", text)
-    return text if limit is None or len(text) <= limit else text[: limit - 1].rstrip() + "…"
-
-
-def public_url(url: str | None, mode: str | None) -> str | None:
-    """The URL where a browser anywhere may load it: live, https, and no address of a private network."""
-    if mode != "live" or not url or _UNSEEN.search(url):
-        return None
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").rstrip(".")
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme != "https" or parts.username or port == 0 or "." not in host:
-        return None
-    if host.endswith((".localhost", ".local", ".internal", ".lan")):
-        return None
-    if not _NUMBER.fullmatch(host.rpartition(".")[2]):
-        return url
-    try:
-        return url if ipaddress.ip_address(host).is_global else None
-    except ValueError:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +125,11 @@ class _Frame:
     recall: str
     """What brings its file back."""
     bounds: Bounds
-    allowance: EmbedBudget
+    budget: EmbedBudget
 
 
 def _result_html(
-    result: Result, bounds: Bounds, allowance: EmbedBudget, *, said: Sequence[str] = (), fill: bool = False
+    result: Result, bounds: Bounds, budget: EmbedBudget, *, said: Sequence[str] = (), fill: bool = False
 ) -> str:
     beneath = caption(_line(result), result.mode) + "".join(muted(escape(each)) for each in said)
     error = paragraph(_error(result))
@@ -208,7 +137,7 @@ def _result_html(
         message = f"<strong>{escape(_status(result))}</strong>{error}"
         box = red_card if result.status in {"failed", "cancelled", "refused", "unknown"} else card
         return box(message + beneath, fill=fill)
-    frame = _Frame(result.mode, _alt(result), _recall(result), bounds, allowance)
+    frame = _Frame(result.mode, _alt(result), _recall(result), bounds, budget)
     shown = [_shown(each, frame) for each in result.outputs] or [muted("It has no output.")]
     return card(figure(shown, beneath) + error, fill=fill)
 
@@ -242,13 +171,13 @@ def _embedded(output: Output, file: Path, frame: _Frame) -> str:
             return image(data_uri(_SVG, file.read_bytes()), frame.alt)
         return _left_out(file, size)
     if content_type.startswith("image/"):
-        return _picture(picture(file, frame.bounds, frame.allowance), frame)
+        return _picture(picture(file, frame.bounds, frame.budget), frame)
     kind = clean(content_type, limit=80) or "this kind of file"
     return muted(f"There is no preview of {escape(kind)}: {_where(file)}")
 
 
 def _fits(size: int, frame: _Frame) -> bool:
-    return size <= MEDIA_BYTES and frame.allowance.take(size)
+    return size <= MEDIA_BYTES and frame.budget.take(size)
 
 
 def _picture(preview: Preview, frame: _Frame) -> str:
@@ -264,7 +193,7 @@ def _sound(file: Path, content_type: str, size: int, frame: _Frame) -> str:
 def _clip(output: Output, file: Path, content_type: str, size: int, frame: _Frame) -> str:
     if _fits(size, frame):
         return video(data_uri(content_type, file.read_bytes()), frame.alt)
-    still = poster(file, frame.bounds, frame.allowance)
+    still = poster(file, frame.bounds, frame.budget)
     address = public_url(output.url, frame.mode)
     if address is None:
         return (_picture(still, frame) if still else "") + _left_out(file, size)
@@ -273,7 +202,7 @@ def _clip(output: Output, file: Path, content_type: str, size: int, frame: _Fram
 
 
 def _left_out(file: Path, size: int) -> str:
-    return muted(f"Too much for the notebook ({_size(size)}): {_where(file)}")
+    return muted(f"Too much for the notebook ({size_text(size)}): {_where(file)}")
 
 
 def _where(file: Path) -> str:
@@ -325,7 +254,7 @@ def _facts(output: Output) -> list[str]:
         clean(output.content_type or "", limit=80),
         f"{output.width}×{output.height}" if output.width and output.height else "",
         "" if output.duration is None else seconds_text(output.duration),
-        "" if output.size is None else _size(output.size),
+        "" if output.size is None else size_text(output.size),
     ]
     return [fact for fact in facts if fact]
 
@@ -333,10 +262,6 @@ def _facts(output: Output) -> list[str]:
 def _content_type(output: Output, file: Path) -> str:
     said = output.content_type or mimetypes.guess_type(file.name)[0] or ""
     return said.partition(";")[0].strip().lower()
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{max(size, 1) / 1e3:.1f} kB"
 
 
 def _varied(results: Sequence[Result]) -> list[str]:
@@ -397,4 +322,15 @@ def _gallery_text(gallery: Gallery, varied: Sequence[str]) -> str:
 
 
 def _paths(outputs: Sequence[Output]) -> list[str]:
-    return [_UNSEEN.sub(" ", str(each.path)) if each.path else "not on this machine" for each in outputs]
+    return [UNSEEN.sub(" ", str(each.path)) if each.path else "not on this machine" for each in outputs]
+
+
+RENDERERS: Final[Mapping[type, Callable[[Any], MimeBundle]]] = {
+    Output: output_bundle,
+    Result: result_bundle,
+    Gallery: gallery_bundle,
+    Quoted: quoted_bundle,
+    Upload: upload_bundle,
+    Described: described_bundle,
+}
+"""What renders each kind of value."""

@@ -1,4 +1,4 @@
-"""Lists as DataFrames: models, tools, templates, and what is unfinished."""
+"""Lists as DataFrames: models, tools, templates, and unfinished orders."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from zooop_nb.ledger import Ledger
 
 
 def models_frame(models: Sequence[Model]) -> pd.DataFrame:
-    """A row a version, recommended first; `credits` is a ballpark per `unit`."""
+    """Return one row per version, recommended first; `credits` is a ballpark per `unit`."""
     rows = []
     for place, model in enumerate(models):
         for number, version in enumerate(model.versions):
@@ -38,7 +38,7 @@ def models_frame(models: Sequence[Model]) -> pd.DataFrame:
 
 
 def recipes_frame(recipes: Sequence[Recipe]) -> pd.DataFrame:
-    """A row a tool or template."""
+    """Return one row per tool or template."""
     rows = [
         {
             "slug": recipe.slug,
@@ -55,25 +55,25 @@ def recipes_frame(recipes: Sequence[Recipe]) -> pd.DataFrame:
 
 
 def tasks_frame(ledger: Ledger) -> pd.DataFrame:
-    """A row an unfinished order, oldest first; `followed` says whether a live session waits for it."""
+    """Return one row per unfinished order, oldest first; `followed`: a live session waits for it."""
     rows = [
         {
-            "order_id": entry.order_id,
-            "task_id": entry.task_id,
-            "state": entry.state,
-            "followed": ledger.is_followed(entry),
-            "model": entry.model or entry.tool or entry.template or entry.target,
-            "prompt": entry.prompt,
-            "quoted": entry.quoted,
+            "order_id": record.order_id,
+            "task_id": record.task_id,
+            "state": record.state,
+            "followed": ledger.is_followed(record),
+            "model": record.model or record.tool or record.template or record.target,
+            "prompt": record.prompt,
+            "quoted": record.quoted,
             "minutes": round(
-                (datetime.now(UTC) - datetime.fromisoformat(entry.sent_at)).total_seconds() / 60, 1
+                (datetime.now(UTC) - datetime.fromisoformat(record.sent_at)).total_seconds() / 60, 1
             )
-            if entry.sent_at
+            if record.sent_at
             else None,
-            "mode": entry.mode,
-            "error": entry.error,
+            "mode": record.mode,
+            "error": record.error,
         }
-        for entry in ledger.unfinished()
+        for record in ledger.unfinished()
     ]
     columns = [
         "order_id",

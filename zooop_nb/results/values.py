@@ -1,14 +1,22 @@
-"""What an order made: plain values that know how to show themselves."""
+"""What an order made: plain values that display themselves."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
-from zooop_nb.results.mimebundle import Displayable, MimeBundle, bundle
+from zooop_nb.contract.credits import Number
+from zooop_nb.contract.media import KnownMedia
+from zooop_nb.errors import InputError
+from zooop_nb.ledger import OrderRecord
+from zooop_nb.results.mimebundle import Displayable, mimebundle
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ASPECTS: Final = ("subject", "composition", "style", "lighting", "palette", "mood", "camera")
+"""The aspects of a description, beside the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,36 +26,47 @@ class Output(Displayable):
     url: str
     thumbnail_url: str | None = None
     path: Path | None = None
-    """The file on this machine, in full; None while it is not fetched or after the cache was cleared."""
+    """The complete file on this machine; None before it is downloaded or after the cache was cleared."""
     content_type: str | None = None
     width: int | None = None
     height: int | None = None
     duration: float | None = None
     sha256: str | None = None
-    """The content's hash: it names the output in the params of later orders."""
+    """The content's hash: it identifies the output in the params of later orders."""
     size: int | None = None
     """Bytes."""
+
+    @classmethod
+    def of(cls, held: Mapping[str, Any]) -> "Output":
+        """Build an output from what the ledger holds of it."""
+        names = {each.name for each in fields(cls)}
+        known = {name: value for name, value in held.items() if name in names}
+        path = held.get("path")
+        return cls(**{**known, "path": Path(path) if path else None})
+
+    def _zooop_media_(self) -> Sequence[KnownMedia]:
+        return (KnownMedia(self.url, self.content_type, self.sha256, self.path),)
 
 
 @dataclass(frozen=True, slots=True)
 class Result(Displayable):
-    """An order and what came of it. Credits are the server's figures; None is what it did not say."""
+    """An order and its result. Credits are the server's figures; None is what it did not say."""
 
     order_id: str
     task_id: str | None
     status: str
-    """The API's: queued, running, succeeded, failed, cancelled; or unknown."""
-    credits: int | float | None
+    """The API's (queued, running, succeeded, failed, cancelled), or `refused`, or `unknown`."""
+    credits: Number | None
     """What the task cost: the API's `creditsCharged`."""
-    quote: int | float | None
+    quote: Number | None
     """What the quote said, in credits."""
     category: str | None
     """`image/default`; None for a tool or a template."""
     model: str | None
-    """The model's name; a tool's or a template's own name where that was ordered."""
+    """The model's name; for a tool or template, its own name."""
     version: str | None
     params: Mapping[str, Any]
-    """As sent, but media by content hash or file name."""
+    """As sent, but media by content hash and file name."""
     seconds: float | None
     """How long the task took, from its creation to its completion, by the server's clock."""
     error: str | None
@@ -59,9 +78,42 @@ class Result(Displayable):
     prompt: str | None = None
     tags: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, record: OrderRecord) -> "Result":
+        """Build the result of an order as the ledger holds it."""
+        created, completed = record.task_created_at, record.task_completed_at
+        seconds = None
+        if created and completed:
+            elapsed = datetime.fromisoformat(completed) - datetime.fromisoformat(created)
+            seconds = elapsed.total_seconds()
+        status = record.state if record.state in {"refused", "unknown"} else record.status or record.state
+        is_model = record.target == "model"
+        return cls(
+            order_id=record.order_id,
+            task_id=record.task_id,
+            status=status,
+            credits=record.credits,
+            quote=record.quoted,
+            category=f"{record.type}/{record.subtype}" if is_model and record.type else None,
+            model=record.model if is_model else record.tool or record.template or record.target,
+            version=record.version,
+            params=record.params,
+            seconds=seconds,
+            error=record.error,
+            created_at=created or record.sent_at,
+            completed_at=completed,
+            outputs=() if record.target == "describe" else tuple(map(Output.of, record.outputs)),
+            mode=record.mode,
+            prompt=record.prompt,
+            tags=record.tags,
+        )
+
+    def _zooop_media_(self) -> Sequence[KnownMedia]:
+        return tuple(media for output in self.outputs for media in output._zooop_media_())
+
     @property
     def output(self) -> Output:
-        """The first output. Raises `LookupError` where there is none."""
+        """The first output. Raises `LookupError` if there is none."""
         if not self.outputs:
             raise LookupError(f"Order {self.order_id} has no output ({self.status}).")
         return self.outputs[0]
@@ -78,34 +130,74 @@ class Result(Displayable):
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that lies at ZOOOP. It may be handed over wherever a picture, clip or sound is taken."""
+class Upload(Displayable):
+    """A file at ZOOOP. It can be given for any media param."""
 
     url: str
     """Its ZOOOP URL."""
     content_type: str | None
-    """None where it was a ZOOOP URL already."""
+    """None if it was a ZOOOP URL already."""
     size: int | None
     """Bytes; None as above."""
     mode: str = "live"
     """live, sandbox or replay."""
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> MimeBundle:
-        facts = [self.content_type or "", f"{self.size:,} bytes" if self.size is not None else ""]
-        # A sandbox's address means nothing once it has ended, and must not stand in a notebook that is kept.
-        where = "on the sandbox; its URL is in .url" if self.mode == "sandbox" else self.url
-        return {"text/plain": " · ".join(filter(None, ("uploaded", *facts, where)))}
+    def _zooop_media_(self) -> Sequence[KnownMedia]:
+        return (KnownMedia(self.url, self.content_type, from_upload=True),)
+
+
+@dataclass(frozen=True, slots=True)
+class Described(Displayable):
+    """An image as a structured prompt. As text it is `overall_description`, ready to use in a prompt.
+
+    The other aspects may be empty or None. API documentation: `POST /v1/describe-image`.
+    """
+
+    overall_description: str
+    subject: str | None
+    composition: str | None
+    style: str | None
+    lighting: str | None
+    palette: str | None
+    mood: str | None
+    camera: str | None
+    credits: Number
+    """The price that the server named."""
+    language: str | None
+    """The requested locale; None is English."""
+    order_id: str
+    mode: str = "live"
+    """live, sandbox or replay."""
+
+    @classmethod
+    def of(cls, record: OrderRecord) -> "Described":
+        """Build the description that the ledger holds. Raises `InputError` for an order that has none."""
+        if record.target != "describe" or not record.outputs or record.credits is None:
+            raise InputError(
+                f"Order {record.order_id} holds no description ({record.target}, {record.state}).",
+                value=record.order_id,
+            )
+        return cls(
+            **record.outputs[0]["words"],
+            credits=record.credits,
+            language=record.params.get("language"),
+            order_id=record.order_id,
+            mode=record.mode,
+        )
+
+    def __str__(self) -> str:
+        return self.overall_description
 
 
 @dataclass(frozen=True, slots=True)
 class Quoted(Displayable):
-    """What an order would cost. Credits are the server's figure for exactly this body."""
+    """The price of an order. Credits are the server's figure for exactly this body."""
 
-    credits: int | float
+    credits: Number
     """For one task."""
     count: int
     eta: float | None
-    """Seconds for one task; None where the API does not know."""
+    """Seconds for one task; None if the API does not know."""
     model: str
     version: str | None
     breakdown: Mapping[str, Any]
@@ -113,12 +205,12 @@ class Quoted(Displayable):
     params: Mapping[str, Any]
 
     @property
-    def total(self) -> int | float:
+    def total(self) -> Number:
         """Credits for all `count` tasks."""
         return self.credits * self.count
 
     def __str__(self) -> str:
-        return str(bundle(self)["text/plain"])
+        return str(mimebundle(self)["text/plain"])
 
 
 @dataclass(frozen=True)
@@ -141,22 +233,25 @@ class Gallery(Sequence[Result], Displayable):
     def __len__(self) -> int:
         return len(self.results)
 
+    def _zooop_media_(self) -> Sequence[KnownMedia]:
+        return tuple(media for result in self.results for media in result._zooop_media_())
+
     def __iter__(self) -> Iterator[Result]:
         return iter(self.results)
 
     @property
-    def credits(self) -> int | float | None:
-        """What all of them cost together; None where the server named no figure at all."""
+    def credits(self) -> Number | None:
+        """What all of them cost together; None if the server named no figure at all."""
         known = [each.credits for each in self.results if each.credits is not None]
         return sum(known) if known else None
 
     @property
     def failed(self) -> tuple[Result, ...]:
-        """Those that did not succeed."""
+        """The results that did not succeed."""
         return tuple(each for each in self.results if each.status != "succeeded")
 
     def frame(self) -> "pd.DataFrame":
-        """One row a result: ids, status, credits, what varied between them, and where the file lies."""
+        """Return one row per result: ids, status, credits, the params that vary, and the file's path."""
         import pandas as pd
 
         names = list(dict.fromkeys(name for each in self.results for name in each.params))

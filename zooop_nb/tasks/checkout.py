@@ -1,7 +1,7 @@
-"""The desk: where orders are priced, confirmed, placed and picked up again.
+"""The checkout: where orders are priced, confirmed, placed and resumed.
 
-`prepare`, `confirm` and `place` are the steps of every order, one by one, so that whoever stands in front can
-show the line between them. All of it runs on the caller's thread; what asks the network runs on the engine.
+`Checkout.order` is the one way for every order: prepare (resolve, quote), announce, confirm, place. It runs
+on the caller's thread; what needs the network runs on the background loop.
 """
 
 import asyncio
@@ -9,288 +9,363 @@ import getpass
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, Final
+from typing import Final, Protocol, Unpack
 
-from zooop_nb import frontend as face
 from zooop_nb.contract.backend import Backend
-from zooop_nb.contract.shapes import Me, Number, Quote
+from zooop_nb.contract.credits import Number, credits_text
+from zooop_nb.contract.shapes import Me
 from zooop_nb.errors import Action, ConfirmationNeeded, Declined, remedy
 from zooop_nb.ledger import Ledger, OrderRecord
 from zooop_nb.ledger.record import now
-from zooop_nb.orders import approval as money
+from zooop_nb.orders.approval import Budget, check_call_budget, check_wallet, must_confirm
 from zooop_nb.orders.catalogue import Catalogue
 from zooop_nb.orders.inputs import MediaStore
 from zooop_nb.orders.order import Order, Origin
-from zooop_nb.orders.pricing import OrderRequest, PricedOrder, entry_for, price, resolve
-from zooop_nb.results.values import Result
+from zooop_nb.orders.pricing import PricedOrder, breakdown_of, price, record_for, resolve
+from zooop_nb.orders.request import OrderRequest, SpendingOptions
+from zooop_nb.results.values import Quoted, Result
 from zooop_nb.settings import Settings
-from zooop_nb.tasks import description as describe
-from zooop_nb.tasks import loop as engine
+from zooop_nb.tasks import loop
 from zooop_nb.tasks.progress import ProgressFeed
-from zooop_nb.tasks.runner import TaskRunner, may_follow, may_resend
-from zooop_nb.tasks.task import Task, Tasks, result_of
+from zooop_nb.tasks.runner import DESCRIPTION_LOST, TaskRunner, may_follow, may_resend
+from zooop_nb.tasks.task import Task, Tasks, WaitingStopped
 
-AT_ONCE: Final = 8
-"""Quotes that are asked for side by side: they have a limit of their own, 120 a minute."""
+QUOTES_AT_ONCE: Final = 8
+"""Orders that are priced side by side: quotes have a rate limit of their own, 120 a minute."""
 
 
 @dataclass(frozen=True)
 class PricedBatch:
-    """What one call will do: its plans, priced, and whether somebody must say yes first."""
+    """What one call will do: its priced orders, and whether they must be confirmed first."""
 
-    plans: tuple[PricedOrder, ...]
-    total: Number
-    """Credits that are left to pay."""
-    tasks: int
-    """Tasks that are left to pay for."""
-    must_confirm: bool
+    orders: tuple[PricedOrder, ...] = ()
+    must_confirm: bool = False
     budget: Number | None = None
     """The budget of this call alone, in credits."""
+    resumed: tuple[OrderRecord, ...] = ()
+    """Orders that are only followed on, at no cost."""
+
+    @property
+    def records(self) -> tuple[OrderRecord, ...]:
+        """The new orders, which are left to pay for."""
+        return tuple(record for priced in self.orders for record in priced.records)
+
+    @property
+    def attached(self) -> tuple[OrderRecord, ...]:
+        """The earlier orders that are followed instead of new ones."""
+        return (*self.resumed, *(record for priced in self.orders for record in priced.attached))
+
+    @property
+    def total(self) -> Number:
+        """What is left to pay, in credits."""
+        return sum(priced.total for priced in self.orders)
 
     @property
     def question(self) -> str:
-        """What to ask."""
-        from zooop_nb.results.render import credits_text
-
-        what = "this task" if self.tasks == 1 else f"these {self.tasks} tasks"
+        """The question to confirm."""
+        number = len(self.records)
+        what = "this task" if number == 1 else f"these {number} tasks"
         return f"Spend {credits_text(self.total)} on {what}?"
+
+
+class Frontend(Protocol):
+    """What a checkout needs of the front end. Called on the caller's thread, never on the background one."""
+
+    def announce(self, batch: PricedBatch) -> None:
+        """Show what will be ordered and what it costs, before it is confirmed and submitted."""
+        ...
+
+    def ask(self, question: str) -> bool | None:
+        """Return the user's answer to a question, or None if the front end takes no input."""
+        ...
 
 
 class Checkout:
     """The orders of one studio, over one backend."""
 
     def __init__(self, settings: Settings, backend: Backend, ledger: Ledger) -> None:
-        self.settings = settings
         self.backend = backend
         self.ledger = ledger
         self.catalogue = Catalogue(backend, settings.cache_path)
-        self.shelf = MediaStore(backend, ledger, settings.cache_path / "params")
-        self._carrier = TaskRunner(backend, ledger, settings.media_path)
-        self._budget = money.Budget()
+        self.media_store = MediaStore(backend, ledger, settings.cache_path / "params")
+        self._settings = settings
+        self._runner = TaskRunner(backend, ledger, settings.media_path)
+        self._budget = Budget()
         self._since = now()
         self._me: Me | None = None
         self._followed: set[Task] = set()
 
     @cached_property
     def who(self) -> str | None:
-        """The user of this machine, for the ledger."""
+        """The user of this machine, for the ledger; None if the user id has no name, as in containers."""
         try:
             return getpass.getuser()
         except (OSError, KeyError, ImportError):
-            # No name for this user id, as in some containers.
             return None
 
     def close(self) -> None:
-        """Follow nothing any longer."""
+        """Stop following every task."""
         Tasks(tuple(self._followed)).stop_waiting()
+
+    def order(
+        self,
+        requests: Sequence[OrderRequest],
+        frontend: Frontend,
+        origin: Origin,
+        *,
+        variants: bool = True,
+        **spending: Unpack[SpendingOptions],
+    ) -> Tasks:
+        """Quote, announce, confirm and submit; return the tasks once the API has answered to each.
+
+        `variants` says that the number of tasks was asked for (`count`). Raises `InputError`,
+        `SpendingError`, `APIError` and the rest of the tree, and `WaitingStopped` on an interrupt: it names
+        the orders that may be paid by then, or none.
+        """
+        batch = PricedBatch()
+        try:
+            batch = self.prepare(requests, origin, variants=variants, **spending)
+            with self._release_on_error(batch):
+                frontend.announce(batch)
+                self.confirm(batch, frontend)
+                tasks = self.place(batch)
+            return tasks.accepted()
+        except WaitingStopped:
+            raise
+        except KeyboardInterrupt:
+            raise self._interrupted(batch) from None
+
+    def quote(self, request: OrderRequest, origin: Origin) -> Quoted:
+        """Return the exact price of an order that is not placed; the ledger has it as a quote."""
+        batch = loop.shared().run(self._priced([request], origin, paying=False, attach=False))
+        return quoted(batch[0])
+
+    # The steps of an order.
 
     def prepare(
         self,
-        asks: Sequence[OrderRequest],
+        requests: Sequence[OrderRequest],
+        origin: Origin,
         *,
         variants: bool = True,
-        yes: bool = False,
-        ask: bool = False,
-        budget: Number | None = None,
-        fresh: bool = False,
-        paying: bool = True,
+        **spending: Unpack[SpendingOptions],
     ) -> PricedBatch:
-        """Resolve and quote; attach to abandoned orders of this cell unless `fresh`. Nothing is paid yet.
-
-        `variants` says that the number of tasks was asked for (`count`). With `paying=False` it is a quote
-        only: the wallet is not asked, and nothing is attached to.
-        """
-        origin = face.current().origin()
-        plans = engine.shared().run(self._plans(asks, origin, attach=paying and not fresh, paying=paying))
-        total = sum(plan.total for plan in plans)
-        tasks = sum(len(plan.entries) for plan in plans)
-        must = tasks > 0 and money.must_confirm(
-            tasks=tasks, total=total, variants=variants, yes=yes, ask=ask, policy=self.settings.confirm
+        """Resolve and quote; attach to abandoned orders of this cell unless `fresh`. Nothing is paid yet."""
+        attach = not spending.get("fresh", False)
+        orders = loop.shared().run(self._priced(requests, origin, paying=True, attach=attach))
+        batch = PricedBatch(tuple(orders), budget=spending.get("budget"))
+        number = len(batch.records)
+        must = number > 0 and must_confirm(
+            tasks=number,
+            total=batch.total,
+            variants=variants,
+            yes=spending.get("yes", False),
+            ask=spending.get("ask", False),
+            policy=self._settings.confirm,
         )
-        return PricedBatch(tuple(plans), total, tasks, must, budget)
+        return replace(batch, must_confirm=must)
 
-    def confirm(self, prepared: PricedBatch) -> None:
-        """Check the call's budget, the wallet and the daily cap, then ask where the guide asks.
+    def confirm(self, batch: PricedBatch, frontend: Frontend) -> None:
+        """Check the call's budget, the wallet and the daily cap, then ask where the guide says to ask.
 
-        Raises `OverBudget`, `ConfirmationNeeded` where nobody can answer, `Declined` on no.
+        Raises `OverBudget`, `ConfirmationNeeded` if the front end takes no input, `Declined` on no.
         """
-        money.check_call_budget(prepared.total, prepared.budget)
-        if prepared.tasks and self._me is not None:
-            money.check_wallet(self._me, prepared.total)
-        if not prepared.must_confirm:
+        check_call_budget(batch.total, batch.budget)
+        if batch.records and self._me is not None:
+            check_wallet(self._me, batch.total)
+        if not batch.must_confirm:
             return
-        answer = face.current().ask(prepared.question)
+        answer = frontend.ask(batch.question)
         if answer is None:
             raise ConfirmationNeeded(
-                f"{prepared.question} Nobody is here to answer, so nothing was submitted.",
-                value=str(prepared.total),
+                f"{batch.question} Nobody is here to answer, so nothing was submitted.",
+                value=str(batch.total),
                 remedies=[remedy(Action.SAY_YES)],
             )
         if not answer:
-            raise Declined("Not confirmed; nothing was submitted.", value=str(prepared.total))
+            raise Declined("Not confirmed; nothing was submitted.", value=str(batch.total))
 
-    def place(self, prepared: PricedBatch) -> Tasks:
-        """Hold the budget, write the intents, all of them or none, and submit. Raises `OverBudget`."""
-        new = [entry.order_id for plan in prepared.plans for entry in plan.entries]
+    def place(self, batch: PricedBatch) -> Tasks:
+        """Reserve the budget, record the intents (all of them or none), and submit. Raises `OverBudget`."""
+        committed = partial(self.ledger.committed, since=self._since, mode=self.backend.mode)
+        with self._budget.reserve(batch.total, limit=self._settings.budget, committed=committed):
+            self.ledger.record_intents(each.order_id for each in batch.records if each.target != "describe")
+            for record in batch.records:
+                if record.target == "describe":
+                    self.ledger.record_description_intent(record)
         tasks: list[Task] = []
-        try:
-            with self.promise(prepared.total):
-                self.ledger.intend(new)
-            for plan in prepared.plans:
-                for entry in plan.attached:
-                    tasks.append(self._carry(entry, resent=True))
-                for entry in plan.entries:
-                    tasks.append(self._carry(self.ledger.get(entry.order_id)))
-        except BaseException as error:
-            stopped = Tasks(tasks).interrupted()
-            if tasks and isinstance(error, KeyboardInterrupt):
-                raise stopped from None
-            raise
+        attached = {record.order_id for record in batch.attached}
+        for known in (*batch.attached, *batch.records):
+            record = self.ledger.get(known.order_id)
+            feed, submitted = ProgressFeed(), Future[OrderRecord]()
+            if record.target == "describe":
+                coroutine = self._runner.describe(record, feed, submitted)
+            else:
+                resent = record.order_id in attached
+                coroutine = self._runner.run(record, feed, submitted, resent=resent)
+            task = Task(record, feed, submitted, loop.shared().start(coroutine), self.ledger)
+            tasks.append(task)
+            self._followed.add(task)
+            task.when_done(partial(self._followed.discard, task))
         return Tasks(tasks)
 
+    def resume(self, order_id: str | None = None) -> tuple[Tasks, tuple[Result, ...]]:
+        """Pick up what is unfinished, or one order: the tasks that are followed now, and the other orders
+        with the reason why they are not."""
+        self._runner.catch_up()
+        records = self.ledger.unfinished() if order_id is None else [self.ledger.find(order_id)]
+        claimed: list[OrderRecord] = []
+        others: list[Result] = []
+        try:
+            for record in records:
+                if (why := self._why_not_resumed(record)) is not None:
+                    others.append(why)
+                    continue
+                # Listed first: an interrupt after the claim still releases it.
+                claimed.append(record)
+                if not self.ledger.claim(record):
+                    claimed.pop()
+            return self.place(PricedBatch(resumed=tuple(claimed))), tuple(others)
+        except KeyboardInterrupt:
+            raise self._interrupted(PricedBatch(resumed=tuple(claimed))) from None
+
+    def fresh_me(self) -> Me:
+        """Return the token's own view of itself, requested now."""
+        return loop.shared().run(self._fresh_me())
+
+    def _why_not_resumed(self, record: OrderRecord) -> Result | None:
+        """Return the order as a result that says why it is not followed on; None if it can be."""
+        if record.state == "quoted":
+            return replace(Result.of(record), error="It was only quoted; nothing was sent.")
+        if record.ended:
+            return Result.of(record)
+        if self.ledger.is_followed(record):
+            return replace(Result.of(record), error="a live session follows it")
+        if record.target == "describe":
+            if record.state != "unknown":
+                why = f"{DESCRIPTION_LOST}: its session ended before the answer came."
+                self.ledger.record_unknown(record.order_id, why)
+            return Result.of(self.ledger.get(record.order_id))
+        if record.task_id is None and not may_resend(record, self.backend):
+            why = (
+                "its first sending is over 23 hours ago"
+                if may_follow(record, self.backend)
+                else f"it was sent with another token or to another host ({record.host})"
+            )
+            why = f"Whether it arrived cannot be told, and it is not sent again: {why}."
+            self.ledger.record_unknown(record.order_id, why)
+            return Result.of(self.ledger.get(record.order_id))
+        if record.task_id is not None and not may_follow(record, self.backend):
+            why = f"Only the token that made it can see it, at {record.host}."
+            return replace(Result.of(record), error=why)
+        return None
+
     @contextmanager
-    def release_on_error(self, prepared: PricedBatch) -> Iterator[None]:
-        """Around all that stands between `prepare` and the end of `place`: where it breaks off, nobody
-        follows these orders any more, and the next run of the cell can attach to what may be paid."""
+    def _release_on_error(self, batch: PricedBatch) -> Iterator[None]:
+        """On any exception, release the batch's orders so that a re-run can attach to what may be paid."""
         try:
             yield
         except BaseException:
-            for entry in (each for plan in prepared.plans for each in (*plan.attached, *plan.entries)):
-                if self.ledger.get(entry.order_id).follower is not None:
-                    self.ledger.abandon(entry.order_id)
+            self.ledger.release_own(record.order_id for record in (*batch.attached, *batch.records))
             raise
 
-    def promise(self, total: Number) -> AbstractContextManager[None]:
-        """Around the writing of intents of `total` credits: raises `OverBudget` where the session's budget
-        does not allow them beside what is spent or may be."""
-        committed = partial(self.ledger.committed, since=self._since, mode=self.backend.mode)
-        return self._budget.promise(total, limit=self.settings.budget, committed=committed)
+    def _interrupted(self, batch: PricedBatch) -> WaitingStopped:
+        """Stop following the batch's orders; return the interrupt to raise.
 
-    def order(self, asks: Sequence[OrderRequest], *, variants: bool, **ours: Any) -> Tasks:
-        """All the steps: the tasks, once the API has answered to each."""
-        prepared = self.prepare(asks, variants=variants, **ours)
-        with self.release_on_error(prepared):
-            self.confirm(prepared)
-            tasks = self.place(prepared)
-        tasks.accepted()
-        return tasks
+        The ledger says which of them may have been sent: an interrupt can come between any two steps.
+        """
+        ids = [record.order_id for record in (*batch.attached, *batch.records)]
+        loop.shared().run(self._runner.stop(ids))
+        self.ledger.release_own(ids)
+        sent = self.ledger.sent(ids)
+        return WaitingStopped(
+            [record.order_id for record in sent],
+            ended=all(record.ended for record in sent),
+            describing=any(record.target == "describe" for record in sent),
+        )
 
-    def resume(self, order_id: str | None = None) -> tuple[Tasks, tuple[Result, ...]]:
-        """The tasks that `resume` follows, begun; and the orders that it can only report."""
-        self._carrier.catch_up()
-        entries = self.ledger.unfinished() if order_id is None else [self.ledger.find(order_id)]
-        tasks: list[Task] = []
-        final_result: list[Result] = []
-        for entry in entries:
-            if entry.state == "quoted":
-                note = "It was only quoted; nothing was sent."
-                final_result.append(replace(result_of(entry), error=note))
-            elif entry.ended:
-                final_result.append(result_of(entry))
-            elif self.ledger.is_followed(entry):
-                note = "a live session follows it"
-                final_result.append(replace(result_of(entry), error=note))
-            elif entry.target == "describe":
-                if entry.state != "unknown":
-                    self.ledger.unknown(
-                        entry.order_id, f"{describe.LOST}: its session ended before the answer came."
-                    )
-                final_result.append(result_of(self.ledger.get(entry.order_id)))
-            else:
-                self._pick_up(entry, tasks, final_result)
-        return Tasks(tasks), tuple(final_result)
-
-    def _pick_up(self, entry: OrderRecord, tasks: list[Task], final_result: list[Result]) -> None:
-        if entry.task_id is None and not may_resend(entry, self.backend):
-            why = (
-                "its first sending is over 23 hours ago"
-                if may_follow(entry, self.backend)
-                else f"it was sent with another token or to another host ({entry.host})"
-            )
-            why = f"Whether it arrived cannot be told, and it is not sent again: {why}."
-            self.ledger.unknown(entry.order_id, why)
-            final_result.append(result_of(self.ledger.get(entry.order_id)))
-        elif entry.task_id is not None and not may_follow(entry, self.backend):
-            why = f"Only the token that made it can see it, at {entry.host}."
-            final_result.append(replace(result_of(entry), error=why))
-        elif self.ledger.claim(entry):
-            tasks.append(self._carry(self.ledger.get(entry.order_id), resent=True))
-
-    def _carry(self, entry: OrderRecord, *, resent: bool = False) -> Task:
-        track = ProgressFeed()
-        submitted: Future[OrderRecord] = Future()
-        future = engine.shared().start(self._carrier.carry(entry, track, submitted, resent=resent))
-        task = Task(entry, track, submitted, future, self.ledger)
-        self._followed.add(task)
-        task.when_done(partial(self._followed.discard, task))
-        return task
-
-    async def _plans(
-        self, asks: Sequence[OrderRequest], origin: Origin, *, attach: bool, paying: bool
+    async def _priced(
+        self, requests: Sequence[OrderRequest], origin: Origin, *, paying: bool, attach: bool
     ) -> list[PricedOrder]:
-        orders = [await resolve(ask, self.catalogue, self.shelf, origin) for ask in asks]
-        if attach:
-            self._carrier.catch_up()
-        attached = [
-            self._attach(order, ask.count) if attach else () for order, ask in zip(orders, asks, strict=True)
-        ]
-        batch = str(uuid.uuid4())
-        # What is the same needs one quote only.
-        missing = {
-            order.fingerprint: order
-            for order, ask, found in zip(orders, asks, attached, strict=True)
-            if len(found) < ask.count
-        }
-        try:
-            me = self.fresh_me() if paying and missing else self._known_me()
-            room = asyncio.Semaphore(AT_ONCE)
-            priced = asyncio.gather(*(self._priced(order, room) for order in missing.values()))
-            _, prices = await asyncio.gather(me, priced)
-        except BaseException:
-            for entry in (entry for found in attached for entry in found):
-                self.ledger.abandon(entry.order_id)
-            raise
-        quoted = dict(zip(missing, prices, strict=True))
-        plans = []
-        for order, ask, found in zip(orders, asks, attached, strict=True):
-            if order.fingerprint not in quoted:
-                plans.append(PricedOrder(order, ask.count, attached=found))
-                continue
-            ready, body, quote = quoted[order.fingerprint]
-            entries = tuple(
-                entry_for(ready, body, quote, batch=batch, backend=self.backend, me=self._me, who=self.who)
-                for _ in range(ask.count - len(found))
-            )
-            for entry in entries:
-                self.ledger.quote(entry)
-            plans.append(PricedOrder(ready, ask.count, body, quote, found, entries))
-        return plans
+        """Resolve and quote the requests, each fingerprint once; the new orders are in the ledger as quoted.
 
-    async def _priced(self, order: Order, room: asyncio.Semaphore) -> tuple[Order, bytes, Quote]:
-        async with room:
-            return await price(order, self.backend, self.shelf)
+        With `paying`, the wallet is asked about anew if there is anything left to pay.
+        """
+        orders = [await resolve(request, self.catalogue, self.media_store, origin) for request in requests]
+        if attach:
+            self._runner.catch_up()
+        wanted = [
+            (order, request.count, self._attach(order, request.count) if attach else ())
+            for order, request in zip(orders, requests, strict=True)
+        ]
+        missing = {order.fingerprint: order for order, count, found in wanted if len(found) < count}
+        slots = asyncio.Semaphore(QUOTES_AT_ONCE)
+        try:
+            # The wallet is asked about beside the quotes.
+            quotes = (price(order, self.backend, self.media_store, slots) for order in missing.values())
+            me = self._fresh_me() if paying and missing else self._known_me()
+            priced, _ = await asyncio.gather(asyncio.gather(*quotes), me)
+        except BaseException:
+            self.ledger.release_own(record.order_id for _, _, found in wanted for record in found)
+            raise
+        by_fingerprint = dict(zip(missing, priced, strict=True))
+        batch = str(uuid.uuid4())
+        return [
+            self._recorded(by_fingerprint.get(order.fingerprint, PricedOrder(order)), count, found, batch)
+            for order, count, found in wanted
+        ]
+
+    def _recorded(
+        self, priced: PricedOrder, count: int, attached: tuple[OrderRecord, ...], batch: str
+    ) -> PricedOrder:
+        """Return the priced order with its records: the attached ones, and new ones up to `count`."""
+        records = tuple(
+            record_for(priced, batch=batch, backend=self.backend, me=self._me, who=self.who)
+            for _ in range(count - len(attached))
+        )
+        for record in records:
+            if record.target != "describe":
+                self.ledger.record_quote(record)
+        return replace(priced, attached=attached, records=records)
 
     def _attach(self, order: Order, count: int) -> tuple[OrderRecord, ...]:
-        """Up to `count` abandoned orders of this cell that ask for the same, each claimed for us."""
+        """Claim up to `count` abandoned orders of this cell that ask for the same."""
         origin = order.origin
-        if origin.cell_hash is None:
+        if origin.cell_hash is None or order.target.kind == "describe":
             return ()
         found: list[OrderRecord] = []
-        for entry in self.ledger.abandoned(order.fingerprint, origin.cell_hash, origin.notebook, origin.run):
+        for record in self.ledger.abandoned(order.fingerprint, origin.cell_hash, origin.notebook, origin.run):
             if len(found) == count:
                 break
-            follows = may_resend if entry.task_id is None else may_follow
-            if follows(entry, self.backend) and self.ledger.claim(entry):
-                found.append(self.ledger.get(entry.order_id))
+            follows = may_resend if record.task_id is None else may_follow
+            if follows(record, self.backend) and self.ledger.claim(record):
+                found.append(self.ledger.get(record.order_id))
         return tuple(found)
 
-    async def fresh_me(self) -> Me:
-        """The token about itself, asked now."""
+    async def _fresh_me(self) -> Me:
         self._me = await self.backend.me()
         return self._me
 
     async def _known_me(self) -> Me:
-        return self._me or await self.fresh_me()
+        return self._me or await self._fresh_me()
+
+
+def quoted(priced: PricedOrder) -> Quoted:
+    """Return the price of the new orders of a priced order, to show.
+
+    Raises `LookupError` if there are none: earlier orders serve for all of them.
+    """
+    if priced.quote is None:
+        raise LookupError("Earlier orders serve for all of this order; there is nothing to price.")
+    return Quoted(
+        credits=priced.quote.credits,
+        count=len(priced.records),
+        eta=priced.quote.estimated_seconds,
+        model=priced.order.target.name,
+        version=priced.order.target.version,
+        breakdown=breakdown_of(priced.quote),
+        params=priced.order.readable_params(),
+    )

@@ -1,6 +1,6 @@
 """How long to wait between two polls of a task: pure.
 
-API documentation: "Streaming progress: poll instead"; the official scripts ask every 3 s.
+API documentation: "Streaming progress: poll instead"; the official scripts poll every 3 s.
 """
 
 from typing import Final
@@ -10,13 +10,13 @@ USUAL: Final = 3.0
 LONGEST: Final = 10.0
 
 
-def poll_interval(gone: float, eta: float | None) -> float:
-    """Seconds until the next poll, `gone` seconds after the submit, with the ETA in seconds if known.
+def poll_interval(elapsed: float, eta: float | None) -> float:
+    """Return the seconds until the next poll, `elapsed` seconds after the submit; `eta` is in seconds.
 
-    Before the ETA, half of what is left, so that the end is met within a moment of it; where no ETA is
-    known, or it is past, a fifth of what has gone: a quick task is seen quickly, a slow one costs few
-    calls. Never under 0.1 s; up to 3 s, and after ten minutes up to 10 s.
+    Before the ETA, half of what is left, so that the end is seen soon after it. Without an ETA or past it, a
+    fifth of the elapsed time: a quick task is seen quickly, a slow one costs few requests. At least 0.1 s, at
+    most 3 s, and at most 10 s after ten minutes.
     """
-    longest = USUAL if gone < 600 else LONGEST
-    wait = (eta - gone) / 2 if eta is not None and gone < eta else gone / 5
+    longest = USUAL if elapsed < 600 else LONGEST
+    wait = (eta - elapsed) / 2 if eta is not None and elapsed < eta else elapsed / 5
     return min(max(wait, SHORTEST), longest)

@@ -1,4 +1,4 @@
-"""How far an order is: values that the engine puts down and the waiting thread picks up."""
+"""How far an order is: values that the background thread stores and the waiting thread reads."""
 
 import threading
 import time
@@ -11,10 +11,10 @@ class Progress:
     """One moment of an order. Seconds count from the submit."""
 
     state: str
-    """sending, queued, running, fetching, or the task's end."""
+    """sending, queued, running, fetching, or the status at the task's end."""
     seconds: float
     eta: float | None
-    """The median seconds of the model's last ten successes; None where the API does not know."""
+    """The median seconds of the model's last ten successes; None if the API does not know."""
     model: str | None = None
     order_id: str | None = None
     task_id: str | None = None
@@ -22,13 +22,13 @@ class Progress:
     """When this was true, by this machine's monotonic clock."""
 
     def now(self) -> "Progress":
-        """The same state with the seconds that have gone until now."""
+        """Return the same state with the seconds that have elapsed until now."""
         moment = time.monotonic()
         return replace(self, seconds=self.seconds + moment - self.heard_at, heard_at=moment)
 
 
 class ProgressFeed:
-    """The latest `Progress` of one order, put down on the engine's thread, read from any."""
+    """The latest `Progress` of one order, stored on the background thread, read from any."""
 
     def __init__(self) -> None:
         self.latest: Progress | None = None
@@ -41,23 +41,23 @@ class ProgressFeed:
         return self._closed.is_set()
 
     def wait(self, seconds: float) -> bool:
-        """Block until it is closed, for so long at most; whether it is."""
+        """Block until it is closed, for at most `seconds`; return whether it is."""
         return self._closed.wait(seconds)
 
     def listen(self, call: Callable[[], None]) -> None:
-        """Have `call` called after each change, on the engine's thread: it must only leave a sign."""
+        """Call `call` after each change, on the background thread; it must only set a flag."""
         self._listeners.append(call)
 
     def put(self, moment: Progress) -> None:
-        """From the engine's thread."""
+        """Store the latest moment. Called on the background thread."""
         self.latest = moment
-        self._tell()
+        self._notify()
 
     def close(self) -> None:
-        """No more comes."""
+        """Mark the end of the feed."""
         self._closed.set()
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for call in self._listeners:
             call()

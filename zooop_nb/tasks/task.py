@@ -1,62 +1,66 @@
-"""A task that is under way, as the thread that waits for it sees it."""
+"""A task that is under way, as the waiting thread sees it."""
 
 import asyncio
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import fields
-from datetime import datetime
-from pathlib import Path
 from typing import Any, Final, overload
 
-import zooop_nb.results.render  # noqa: F401 - it registers how results show themselves
-from zooop_nb.contract.shapes import Number
+from zooop_nb.contract.credits import Number, credits_text
 from zooop_nb.errors import Action, PaidTaskError, TaskFailed, ZooopError, remedy
 from zooop_nb.ledger import Ledger, OrderRecord
-from zooop_nb.results.values import Gallery, Output, Result
+from zooop_nb.results.values import Gallery, Result
 from zooop_nb.tasks.progress import Progress, ProgressFeed
 
-PATIENCE: Final = 2.0
-"""Seconds to wait for the engine to write down that a task is not followed any more."""
+RELEASE_TIMEOUT: Final = 2.0
+"""Seconds to wait for the background thread to record that a task is not followed any more."""
 
 
 class WaitingStopped(KeyboardInterrupt):
-    """An interrupt while waiting. The API offers no cancelling: the tasks go on and are paid."""
+    """An interrupt while an order was placed or waited for. The API offers no cancelling.
 
-    def __init__(self, order_ids: Sequence[str], *, ended: bool = False) -> None:
-        if ended:
+    `order_ids` are the orders that may be paid; none if nothing was submitted. `ended` says that all of them
+    had ended before the interrupt, `describing` that the order is a description.
+    """
+
+    def __init__(self, order_ids: Sequence[str], *, ended: bool = False, describing: bool = False) -> None:
+        if not order_ids:
+            text = "Stopped. Nothing was submitted, and nothing is paid."
+        elif ended:
             text = "Stopped; what was ordered has come to its end before, and the ledger has it."
+        elif describing:
+            text = f"Waiting stopped; the description goes on and is paid: order {order_ids[0]} has it."
         elif len(order_ids) == 1:
-            text = (
-                "Waiting stopped; the task goes on and is paid. "
-                "Run the cell again to attach to it, or resume."
-            )
+            text = "Waiting stopped; the task goes on and is paid. Resume picks it up."
         else:
-            text = "Waiting stopped; the tasks go on and are paid. Run the cell again to attach, or resume."
+            text = "Waiting stopped; the tasks go on and are paid. Resume picks them up."
         super().__init__(text)
         self.order_ids = tuple(order_ids)
+        self.ended = ended
+        self.describing = describing
 
 
 class Task:
-    """One order under way. `result()` blocks, `await task` does not; both raise `TaskFailed` where the
-    task ends without success. Safe from any thread.
+    """One order under way. `result()` blocks, `await task` does not; both raise `TaskFailed` if the task
+    ends without success. Safe from any thread.
 
-    Cancelling an `await` (`asyncio.wait_for`, an interrupted cell) stops the following: the order is
-    abandoned, and `resume` finds it. `result(timeout)` gives up waiting, and it is followed on."""
+    Cancelling an `await` (`asyncio.wait_for`, an interrupted cell) stops following the task: the order is
+    abandoned, and `resume` finds it. After `result(timeout)` has timed out it is still followed.
+    """
 
     def __init__(
         self,
-        entry: OrderRecord,
-        track: ProgressFeed,
+        record: OrderRecord,
+        feed: ProgressFeed,
         submitted: "Future[OrderRecord]",
         future: "Future[OrderRecord]",
         ledger: Ledger,
     ) -> None:
-        self._entry = entry
+        self._record = record
         self._submitted = submitted
         self._future = future
         self._ledger = ledger
-        self.track = track
+        self.feed = feed
 
     def __repr__(self) -> str:
         state = self.progress.state if self.progress else "new"
@@ -65,54 +69,58 @@ class Task:
     @property
     def order_id(self) -> str:
         """The order's id."""
-        return self._entry.order_id
+        return self._record.order_id
 
     @property
     def task_id(self) -> str | None:
-        """The API's id of the task; None before it is accepted."""
+        """The API's id of the task; None until the order is accepted."""
         if self._submitted.done() and not self._submitted.cancelled() and self._submitted.exception() is None:
             return self._submitted.result().task_id
-        return self._entry.task_id
+        return self._record.task_id
 
     @property
     def quote(self) -> Number | None:
         """The quote, in credits."""
-        return self._entry.quoted
+        return self._record.quoted
 
     @property
     def progress(self) -> Progress | None:
-        """The last that was heard."""
-        return self.track.latest
+        """The latest progress."""
+        return self.feed.latest
 
     def done(self) -> bool:
-        """Whether it has ended, or is no longer followed."""
+        """Return whether it has ended or is no longer followed."""
         return self._future.done()
 
     def accepted(self) -> "Task":
-        """Block until the API has accepted the order; raises what it refused with."""
+        """Block until the API has accepted the order; raises its refusal."""
         try:
             self._submitted.result()
         except CancelledError:
-            raise self._let_go() from None
+            raise self._not_followed() from None
         except BaseException as error:
             self._stop(error)
             raise
         return self
 
     def result(self, timeout: float | None = None) -> Result:
-        """Block until the task has ended and its outputs are here.
+        """Block until the task has ended and its outputs are downloaded.
 
-        Raises `TaskFailed` where it failed or was cancelled, `TimeoutError` after `timeout` seconds (it is
-        followed on), and `WaitingStopped`, a KeyboardInterrupt, where the waiting was interrupted.
+        Raises `TaskFailed` if it failed or was cancelled, `TimeoutError` after `timeout` seconds (it is
+        still followed), and `WaitingStopped`, a KeyboardInterrupt, if the waiting was interrupted.
         """
         return checked(self.outcome(timeout))
 
     def outcome(self, timeout: float | None = None) -> Result:
-        """As `result`, but a task that failed is returned, not raised."""
+        """Return the result as `result` does, but also that of a failed task."""
+        return Result.of(self.record(timeout))
+
+    def record(self, timeout: float | None = None) -> OrderRecord:
+        """Block as `result` does; return the order's last record in the ledger."""
         try:
-            return result_of(self._future.result(timeout))
+            return self._future.result(timeout)
         except CancelledError:
-            raise self._let_go() from None
+            raise self._not_followed() from None
         except TimeoutError:
             raise
         except BaseException as error:
@@ -120,31 +128,33 @@ class Task:
             raise
 
     def final_result(self) -> Result:
-        """As `outcome`, but where the order was refused or lost sight of, that stands in the result."""
+        """Return the result as `outcome` does; a refusal or an error is a result from the ledger too."""
         try:
             return self.outcome()
         except ZooopError:
-            return result_of(self._ledger.get(self.order_id))
+            return Result.of(self._ledger.get(self.order_id))
 
     def when_done(self, call: Callable[[], None]) -> None:
-        """Call once it has ended or is no longer followed, on whichever thread notices."""
+        """Call once it has ended or is no longer followed, on any thread."""
         self._future.add_done_callback(lambda _: call())
 
     def stop_waiting(self) -> None:
-        """Follow it no longer. It goes on and is paid; the ledger knows it as abandoned when this returns,
-        so that whoever asks for the same next finds it."""
+        """Stop following the task. It goes on and is paid.
+
+        When this returns, the ledger has it as abandoned, so that the next request for the same finds it.
+        """
         self._future.cancel()
-        if not self.track.wait(PATIENCE):
-            # Cancelled before its first step, so that it could not write this itself.
-            self._ledger.abandon(self.order_id)
+        if not self.feed.wait(RELEASE_TIMEOUT):
+            # Cancelled before its first step, so it could not record this itself.
+            self._ledger.release(self.order_id)
             self._submitted.cancel()
-            self.track.close()
+            self.feed.close()
 
     def __await__(self) -> Generator[Any, None, Result]:
-        entry = yield from asyncio.wrap_future(self._future).__await__()
-        return checked(result_of(entry))
+        record = yield from asyncio.wrap_future(self._future).__await__()
+        return checked(Result.of(record))
 
-    def _let_go(self) -> PaidTaskError:
+    def _not_followed(self) -> PaidTaskError:
         return PaidTaskError(
             "The task is not followed any more.",
             order_id=self.order_id,
@@ -157,13 +167,13 @@ class Task:
             return
         self.stop_waiting()
         if isinstance(error, KeyboardInterrupt):
-            raise WaitingStopped([self.order_id]) from None
+            raise WaitingStopped([self.order_id], describing=self._record.target == "describe") from None
 
 
 class Tasks(Sequence[Task]):
     """The tasks of one call."""
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[Task] = ()) -> None:
         self._tasks = tuple(tasks)
 
     def __repr__(self) -> str:
@@ -182,13 +192,15 @@ class Tasks(Sequence[Task]):
         return len(self._tasks)
 
     def moments(self, every: float = 0.5) -> Iterator[list[Progress]]:
-        """Where each of them is: at each change and every `every` seconds until all have ended; blocks in
-        between. An interrupt stops the waiting for all of them."""
+        """Yield the progress of all at each change and every `every` seconds, until all have ended.
+
+        Blocks in between. An interrupt stops the waiting for all of them.
+        """
         changed = threading.Event()
         for task in self._tasks:
-            task.track.listen(changed.set)
+            task.feed.listen(changed.set)
         try:
-            while not all(task.track.closed for task in self._tasks):
+            while not all(task.feed.closed for task in self._tasks):
                 yield [task.progress.now() for task in self._tasks if task.progress is not None]
                 changed.wait(every)
                 changed.clear()
@@ -196,17 +208,26 @@ class Tasks(Sequence[Task]):
             raise self.interrupted() from None
 
     def result(self) -> Gallery:
-        """Block until all have ended. A task that failed stands in the gallery with its error; where all
-        failed, the first one's error is raised. An interrupt stops the waiting for all of them."""
+        """Block until all have ended.
+
+        A failed task is in the gallery with its error; if all failed, the first one's error is raised. An
+        interrupt stops the waiting for all of them.
+        """
         try:
             results = [task.final_result() for task in self._tasks]
         except KeyboardInterrupt:
             raise self.interrupted() from None
         return self._gathered(results)
 
+    def single_or_gallery(self) -> Result | Gallery:
+        """Block as `result` does; return the result of a single task itself."""
+        return self._tasks[0].result() if len(self._tasks) == 1 else self.result()
+
     def accepted(self) -> "Tasks":
-        """Block until the API has answered to each. What it refused stands in the result, unless it is
-        the only task: then the refusal is raised."""
+        """Block until the API has answered to each.
+
+        The refusal of a single task is raised; in a batch it is in the result.
+        """
         try:
             for task in self._tasks:
                 try:
@@ -219,17 +240,18 @@ class Tasks(Sequence[Task]):
         return self
 
     def stop_waiting(self) -> None:
-        """Follow none of them any longer."""
+        """Stop following all of them."""
         for task in self._tasks:
             task._future.cancel()
         for task in self._tasks:
             task.stop_waiting()
 
     def interrupted(self) -> WaitingStopped:
-        """Follow none of them any longer; the interrupt to raise."""
+        """Stop following all of them; return the interrupt to raise."""
         ended = all(task.done() and not task._future.cancelled() for task in self._tasks)
+        describing = any(task._record.target == "describe" for task in self._tasks)
         self.stop_waiting()
-        return WaitingStopped([task.order_id for task in self._tasks], ended=ended)
+        return WaitingStopped([task.order_id for task in self._tasks], ended=ended, describing=describing)
 
     def __await__(self) -> Generator[Any, None, Gallery]:
         async def every() -> Gallery:
@@ -241,55 +263,21 @@ class Tasks(Sequence[Task]):
 
     def _gathered(self, results: Sequence[Result]) -> Gallery:
         if self._tasks and all(result.status != "succeeded" for result in results):
-            # The first one's own error tells more than the ledger's line about it.
+            # The first one's own error says more than the ledger's line about it.
             self._tasks[0].result()
         return Gallery(tuple(results))
 
 
 def checked(result: Result) -> Result:
-    """The result of a task that succeeded. Raises `TaskFailed` otherwise, with what it cost."""
+    """Return the result of a task that succeeded. Raises `TaskFailed` otherwise, with what it cost."""
     if result.status == "succeeded":
         return result
-    cost = "what it cost is not known" if result.credits is None else f"{result.credits} credits were charged"
+    cost = "what it cost is not known"
+    if result.credits is not None:
+        cost = f"{credits_text(result.credits)} {'was' if result.credits == 1 else 'were'} charged"
     raise TaskFailed(
         f"{result.model or 'The task'} {result.status}: {result.error or 'no reason was given'}; {cost}.",
         order_id=result.order_id,
         task_id=result.task_id,
         result=result,
     )
-
-
-def result_of(entry: OrderRecord) -> Result:
-    """The result of an order as the ledger holds it."""
-    begun, ended = entry.task_created_at, entry.task_completed_at
-    seconds = None
-    if begun and ended:
-        seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
-    status = entry.state if entry.state in {"refused", "unknown"} else entry.status or entry.state
-    is_model = entry.target == "model"
-    return Result(
-        order_id=entry.order_id,
-        task_id=entry.task_id,
-        status=status,
-        credits=entry.credits,
-        quote=entry.quoted,
-        category=f"{entry.type}/{entry.subtype}" if is_model and entry.type else None,
-        model=entry.model if is_model else entry.tool or entry.template or entry.target,
-        version=entry.version,
-        params=entry.params,
-        seconds=seconds,
-        error=entry.error,
-        created_at=begun or entry.sent_at,
-        completed_at=ended,
-        outputs=() if entry.target == "describe" else tuple(_output(each) for each in entry.outputs),
-        mode=entry.mode,
-        prompt=entry.prompt,
-        tags=entry.tags,
-    )
-
-
-def _output(held: Mapping[str, Any]) -> Output:
-    path = held.get("path")
-    names = {each.name for each in fields(Output)}
-    known = {name: value for name, value in held.items() if name in names}
-    return Output(**{**known, "path": Path(path) if path else None})

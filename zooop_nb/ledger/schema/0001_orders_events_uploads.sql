@@ -5,7 +5,7 @@ CREATE TABLE orders (
     batch             TEXT NOT NULL,        -- the orders of one call share it
     created_at        TEXT NOT NULL,
     updated_at        TEXT NOT NULL,
-    fingerprint       TEXT NOT NULL,        -- of target and params; see studio/order.py
+    fingerprint       TEXT NOT NULL,        -- of target and params; see orders/order.py
     target            TEXT NOT NULL CHECK (target IN ('model', 'tool', 'template', 'describe')),
     type              TEXT,
     subtype           TEXT,
