@@ -158,9 +158,12 @@ def _revive(kind: type[ZooopError], args: tuple[object, ...], state: dict[str, o
 class InputError(ZooopError):
     """The order or command is not valid as written. Nothing was sent."""
 
+    nearest: tuple[str, ...] = ()
+    """Similar names that do exist, if the error is about a name."""
+
 
 class UnknownName(InputError):
-    """A name that does not exist. `what` is the kind of name, `nearest` holds similar names that do exist."""
+    """A name that does not exist. `what` is the kind of name."""
 
     def __init__(
         self,
@@ -172,7 +175,7 @@ class UnknownName(InputError):
         message: str | None = None,
     ) -> None:
         self.what = what
-        self.nearest: tuple[str, ...] = tuple(nearest)
+        self.nearest = tuple(nearest)
         near = [remedy(Action.PICK_NEAREST, nearest=" or ".join(self.nearest))] if self.nearest else []
         message = message or f"There is no {what} “{value}”."
         super().__init__(message, value=value, remedies=[*near, *remedies])

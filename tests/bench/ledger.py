@@ -53,13 +53,13 @@ def entry(number: int) -> OrderRecord:
 
 def filled(ledger: Ledger, events: int) -> None:
     """Orders of four events each: quoted, submitted, charged; and every fourth event another quote."""
-    ledger._db.execute("PRAGMA synchronous = OFF")
+    ledger._db.connection.execute("PRAGMA synchronous = OFF")
     for number in range(events // 4):
         one = entry(number)
-        ledger.quote(one)
-        ledger.intend([one.order_id], wallet="personal")
-        ledger.submitted(one.order_id, str(uuid.uuid4()), "queued")
-        ledger.seen(
+        ledger.record_quote(one)
+        ledger.record_intents([one.order_id], wallet="personal")
+        ledger.record_submission(one.order_id, str(uuid.uuid4()), "queued")
+        ledger.record_status(
             one.order_id,
             status="succeeded",
             credits=4,
@@ -68,8 +68,8 @@ def filled(ledger: Ledger, events: int) -> None:
             outputs=[{"url": f"https://storage.zooop.ai/{number}.webp"}],
             error=None,
         )
-        ledger.quote(entry(number))
-    ledger._db.execute("PRAGMA synchronous = FULL")
+        ledger.record_quote(entry(number))
+    ledger._db.connection.execute("PRAGMA synchronous = FULL")
 
 
 def statement(db: sqlite3.Connection) -> str:
@@ -120,7 +120,7 @@ def main() -> None:
         bare = plain(Path(folder, "plain.sqlite"))
         appended, inserted = [], []
         for _ in range(APPENDS):
-            appended.append(timed(lambda: ledger.quote(entry(0))))
+            appended.append(timed(lambda: ledger.record_quote(entry(0))))
             inserted.append(timed(bare))
         db.close()
         ledger.close()

@@ -159,7 +159,7 @@ def test_no_key_says_how_to_get_one_before_anything_is_asked(tmp_path: Path) -> 
     for call in (studio.me, studio.models, lambda: studio.image("a red panda")):
         with pytest.raises(errors.MissingKey, match="ZOOOP_API_KEY") as caught:
             call()
-        assert Action.TRY_SANDBOX in [each.do for each in caught.value.remedies]
+        assert Action.TRY_SANDBOX in [each.action for each in caught.value.remedies]
 
 
 @pytest.mark.parametrize("token", ["zpk_test_wrong", "zpk_test_revoked"])
@@ -168,7 +168,7 @@ def test_a_wrong_or_revoked_key_says_to_make_another(
 ) -> None:
     with pytest.raises(errors.AuthenticationFailed) as caught:
         studio_of(token).image("a red panda")
-    assert [each.do for each in caught.value.remedies] == [Action.CREATE_TOKEN, Action.SET_KEY]
+    assert [each.action for each in caught.value.remedies] == [Action.CREATE_TOKEN, Action.SET_KEY]
     assert token not in str(caught.value)
     assert books.charges == []
 

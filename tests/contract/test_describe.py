@@ -23,7 +23,7 @@ def rows(studio: Studio) -> list[dict[str, Any]]:
 
 
 def only_order(studio: Studio) -> Any:
-    [(order_id,)] = studio.ledger._db.execute(
+    [(order_id,)] = studio.ledger._db.connection.execute(
         "SELECT order_id FROM orders WHERE target = 'describe'"
     ).fetchall()
     return studio.ledger.get(order_id)

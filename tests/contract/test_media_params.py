@@ -23,7 +23,7 @@ def quote(studio: Studio, value: object, **more: Any) -> Any:
 
 
 def fingerprints(studio: Studio) -> list[str]:
-    entries = studio.ledger._db.execute("SELECT fingerprint FROM orders ORDER BY rowid").fetchall()
+    entries = studio.ledger._db.connection.execute("SELECT fingerprint FROM orders ORDER BY rowid").fetchall()
     return [entry["fingerprint"] for entry in entries]
 
 

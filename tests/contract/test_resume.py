@@ -36,7 +36,7 @@ def lose(studio: Studio, faults: Callable[..., None], do: object = "drop_after")
 
 def age(studio: Studio, entry: OrderRecord, hours: float) -> None:
     """As if the order had been sent so long ago."""
-    studio.ledger._db.execute(
+    studio.ledger._db.connection.execute(
         "UPDATE orders SET sent_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?) WHERE order_id = ?",
         (f"-{hours * 3600} seconds", entry.order_id),
     )

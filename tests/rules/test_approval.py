@@ -72,7 +72,7 @@ def test_the_wallet_and_the_cap_hold_to_the_last_credit() -> None:
     check_wallet(me(8, 8), 8)
     with pytest.raises(OverBudget, match="costs 9 credits; the personal wallet holds 8") as caught:
         check_wallet(me(8), 9)
-    assert [each.do for each in caught.value.remedies] == [Action.TOP_UP]
+    assert [each.action for each in caught.value.remedies] == [Action.TOP_UP]
     with pytest.raises(OverBudget, match="the team wallet holds 8"):
         check_wallet(me(8, team=True), 9)
     with pytest.raises(OverBudget, match="daily cap leaves 3 until midnight UTC"):
@@ -97,16 +97,16 @@ def test_the_calls_own_budget_holds_to_the_last_credit() -> None:
 def test_a_promise_that_is_too_much_says_what_is_left() -> None:
     with (
         pytest.raises(OverBudget, match="the budget of 10 has 3 left") as caught,
-        Budget().promise(4, limit=10, committed=lambda: 7),
+        Budget().reserve(4, limit=10, committed=lambda: 7),
     ):
         pytest.fail("it was promised")
-    assert [each.do for each in caught.value.remedies] == [Action.RAISE_BUDGET]
-    with pytest.raises(OverBudget, match="has 0 left"), Budget().promise(1, limit=10, committed=lambda: 12):
+    assert [each.action for each in caught.value.remedies] == [Action.RAISE_BUDGET]
+    with pytest.raises(OverBudget, match="has 0 left"), Budget().reserve(1, limit=10, committed=lambda: 12):
         pytest.fail("it was promised")
 
 
 def test_without_a_limit_nobody_asks_what_is_spent() -> None:
-    with Budget().promise(10**9, limit=None, committed=lambda: pytest.fail("asked")):
+    with Budget().reserve(10**9, limit=None, committed=lambda: pytest.fail("asked")):
         pass
 
 
@@ -116,7 +116,7 @@ def test_many_threads_never_promise_more_than_the_budget() -> None:
     def order(_: int) -> bool:
         ready.wait()
         try:
-            with budget.promise(3, limit=20, committed=lambda: sum(written)):
+            with budget.reserve(3, limit=20, committed=lambda: sum(written)):
                 written.append(3)
         except OverBudget:
             return False
@@ -129,7 +129,7 @@ def test_many_threads_never_promise_more_than_the_budget() -> None:
 
 def test_a_promise_that_breaks_off_gives_the_budget_back() -> None:
     budget = Budget()
-    with pytest.raises(ZeroDivisionError), budget.promise(3, limit=3, committed=lambda: 0):
+    with pytest.raises(ZeroDivisionError), budget.reserve(3, limit=3, committed=lambda: 0):
         raise ZeroDivisionError
-    with budget.promise(3, limit=3, committed=lambda: 0):
+    with budget.reserve(3, limit=3, committed=lambda: 0):
         pass

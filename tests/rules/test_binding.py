@@ -1,6 +1,7 @@
 """From what was written to a model's params."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,22 @@ from hypothesis import strategies as st
 
 from zooop_nb.contract.shapes import Param
 from zooop_nb.errors import Action, BadValue, InputError, MissingValue, UnknownName, ZooopError
-from zooop_nb.orders.binding import BoundParams, MediaArgument, coerce, fill, media_kind, words_param_of
+from zooop_nb.orders.binding import BoundParams, MediaArgument, bind_params, read_value
+from zooop_nb.orders.params import param_spec, param_specs, words_param
 
 PROMPT = Param("prompt", "long_text", required=True, max_length=20)
 
 
+def bound(schema: Sequence[Param], words: str, given: Mapping[str, object], **rules: Any) -> BoundParams:
+    return bind_params(param_specs(schema), words, given, **rules)
+
+
 def filled(*schema: Param, words: str = "", **given: object) -> BoundParams:
-    return fill(schema, words, given, name="Flux")
+    return bound(schema, words, given, name="Flux")
 
 
 def one(param: Param, value: object) -> Any:
-    return fill([param], "", {param.id: value}, name="Flux").params[param.id]
+    return bound([param], "", {param.id: value}, name="Flux").params[param.id]
 
 
 # Which param the words go to.
@@ -40,7 +46,7 @@ def one(param: Param, value: object) -> Any:
 def test_words_go_to_the_prompt_else_the_required_text_else_the_only_one(
     schema: list[Param], target: str | None
 ) -> None:
-    found = words_param_of(schema)
+    found = words_param(param_specs(schema))
     assert (found and found.id) == target
 
 
@@ -67,7 +73,7 @@ def test_a_name_that_the_model_does_not_have_is_an_error_with_the_nearest() -> N
     with pytest.raises(UnknownName) as caught:
         filled(PROMPT, Param("aspect_ratio", "aspect_ratio"), words="x", aspect_ration="1:1")
     assert caught.value.nearest == ("aspect_ratio",)
-    assert [each.do for each in caught.value.remedies] == [
+    assert [each.action for each in caught.value.remedies] == [
         Action.PICK_NEAREST,
         Action.SHOW_PARAMS,
         Action.QUOTE_TEXT,
@@ -77,9 +83,11 @@ def test_a_name_that_the_model_does_not_have_is_an_error_with_the_nearest() -> N
 
 def test_dotted_ids_are_names_like_others() -> None:
     schema = [Param("aspect_ratio.ratio", "aspect_ratio", options=["1:1", "16:9"], required=True)]
-    assert fill(schema, "", {"aspect_ratio.ratio": "16:9"}, name="x").params == {"aspect_ratio.ratio": "16:9"}
+    assert bound(schema, "", {"aspect_ratio.ratio": "16:9"}, name="x").params == {
+        "aspect_ratio.ratio": "16:9"
+    }
     with pytest.raises(UnknownName) as caught:
-        fill(schema, "", {"aspect_ratio": "16:9"}, name="x")
+        bound(schema, "", {"aspect_ratio": "16:9"}, name="x")
     assert caught.value.nearest == ("aspect_ratio.ratio",)
 
 
@@ -235,8 +243,8 @@ def test_half_a_character_is_refused_before_it_breaks_the_body() -> None:
 def test_the_models_prompt_length_holds_where_the_param_has_none() -> None:
     schema = [Param("prompt", "long_text", required=True)]
     with pytest.raises(BadValue, match="11 characters; the model takes up to 10"):
-        fill(schema, "x" * 11, {}, name="x", prompt_max_length=10)
-    assert fill(schema, "x" * 10, {}, name="x", prompt_max_length=10).params == {"prompt": "x" * 10}
+        bound(schema, "x" * 11, {}, name="x", prompt_max_length=10)
+    assert bound(schema, "x" * 10, {}, name="x", prompt_max_length=10).params == {"prompt": "x" * 10}
 
 
 # What is missing.
@@ -256,7 +264,11 @@ def test_a_required_param_with_a_default_gets_it_and_one_that_is_not_required_is
         Param("seed", "float", default=7),
         Param("hd", "boolean", required=True, default=False),
     ]
-    assert fill(schema, "x", {}, name="x").params == {"prompt": "x", "resolution": "1024", "hd": False}
+    assert bound(schema, "x", {}, name="x").params == {
+        "prompt": "x",
+        "resolution": "1024",
+        "hd": False,
+    }
 
 
 def test_none_is_as_good_as_not_given() -> None:
@@ -268,11 +280,11 @@ def test_a_prompt_that_is_missing_or_blank_is_asked_for(words: str) -> None:
     with pytest.raises(MissingValue, match="Flux needs a prompt"):
         filled(PROMPT, words=words)
     with pytest.raises(MissingValue, match="Flux needs a prompt"):
-        fill([Param("prompt", "text")], words, {}, name="Flux", prompt_required=True)
+        bound([Param("prompt", "text")], words, {}, name="Flux", prompt_required=True)
 
 
 def test_a_prompt_that_is_not_required_may_be_left_out() -> None:
-    assert fill([Param("prompt", "text")], "", {}, name="x").params == {}
+    assert bound([Param("prompt", "text")], "", {}, name="x").params == {}
 
 
 # Types that are not known.
@@ -326,14 +338,14 @@ KINDS = {
 @pytest.mark.parametrize(("type", "kind", "several"), [(name, *each) for name, each in KINDS.items()])
 def test_a_media_param_waits_for_its_file(type: str, kind: str, several: bool) -> None:
     param = Param("m", type, required=True)
-    assert media_kind(param) == kind
-    found = fill([param], "", {"m": "a.bin"}, name="x")
+    assert param_spec(param).media == kind
+    found = bound([param], "", {"m": "a.bin"}, name="x")
     assert found == BoundParams({}, {"m": MediaArgument(kind, several, ("a.bin",))})
-    assert media_kind(Param("m", "enum")) is None
+    assert param_spec(Param("m", "enum")).media is None
 
 
 def urls(value: object) -> tuple[object, ...]:
-    return fill([Param("m", "image_urls")], "", {"m": value}, name="x").media["m"].values
+    return bound([Param("m", "image_urls")], "", {"m": value}, name="x").media["m"].values
 
 
 OURS = "https://storage.zooop.ai/cdn-cgi/image/format=png,quality=95/u/p/1.webp"
@@ -363,18 +375,18 @@ def test_several_files_are_listed_with_commas_and_a_url_keeps_its_own(
 
 def test_more_files_than_the_param_takes_are_refused() -> None:
     param = Param("image_urls", "image_urls", constraints={"maxCount": 2})
-    assert len(fill([param], "", {"image_urls": ["a", "b"]}, name="x").media["image_urls"].values) == 2
+    assert len(bound([param], "", {"image_urls": ["a", "b"]}, name="x").media["image_urls"].values) == 2
     with pytest.raises(BadValue, match="image_urls takes up to 2, not 3"):
-        fill([param], "", {"image_urls": ["a", "b", "c"]}, name="x")
+        bound([param], "", {"image_urls": ["a", "b", "c"]}, name="x")
     with pytest.raises(BadValue, match="takes one image, not 2"):
-        fill([Param("image_url", "image_url")], "", {"image_url": ["a", "b"]}, name="x")
+        bound([Param("image_url", "image_url")], "", {"image_url": ["a", "b"]}, name="x")
 
 
 def test_a_voice_is_a_listed_one_or_a_sample() -> None:
     voice = Param("voice", "voice", options=["rachel", "aria"])
     assert one(voice, "Rachel") == "rachel"
     for sample in ("https://x/me.mp3", "/home/me.wav", "./me.wav", b"RIFF"):
-        assert fill([voice], "", {"voice": sample}, name="x").media["voice"].values == (sample,)
+        assert bound([voice], "", {"voice": sample}, name="x").media["voice"].values == (sample,)
 
 
 # Whatever is given.
@@ -406,7 +418,7 @@ def test_whatever_is_written_becomes_json_or_an_error_of_ours(
     param: Param, value: object, words: str
 ) -> None:
     try:
-        found = fill([param], words, {param.id: value}, name="x")
+        found = bound([param], words, {param.id: value}, name="x")
     except ZooopError as error:
         assert error.message.endswith((".", "!"))
         return
@@ -416,7 +428,7 @@ def test_whatever_is_written_becomes_json_or_an_error_of_ours(
 @given(PARAMS, VALUE)
 def test_a_value_that_was_taken_is_taken_again_as_it_is(param: Param, value: object) -> None:
     try:
-        taken = coerce(param, value)
+        taken = read_value(param_spec(param), value)
     except ZooopError:
         return
-    assert coerce(param, taken) == taken
+    assert read_value(param_spec(param), taken) == taken

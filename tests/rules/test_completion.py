@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from zooop_nb.contract.categories import Category
 from zooop_nb.contract.shapes import Brand, Model, Param, Recipe, Version
 from zooop_nb.ledger import OrderRecord
+from zooop_nb.notebook.completion.candidates import Completion
 from zooop_nb.notebook.completion.matcher import Place, locate
-from zooop_nb.notebook.completion.rules import Completion, complete
+from zooop_nb.notebook.completion.rules import complete
 from zooop_nb.notebook.grammar import parse
-from zooop_nb.notebook.help import SPECS
 from zooop_nb.orders.models import match_model
-from zooop_nb.verbs import VERBS
+from zooop_nb.verbs import ORDER_VERBS, VERBS
 
 PROMPT = Param("prompt", "long_text", required=True)
 RATIO = Param("aspect_ratio", "aspect_ratio", default="1:1", enum_values=["1:1", "16:9", "9:16"])
@@ -135,7 +135,7 @@ def lines(line: str, **namespace: object) -> list[str]:
 
 
 def test_all_verbs_are_offered_where_none_is_typed() -> None:
-    assert texts("|") == list(SPECS)
+    assert texts("|") == list(VERBS)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_models_and_help_take_a_verb(verb: str) -> None:
 def test_a_dash_offers_the_options_of_the_verb_short_and_long() -> None:
     offered = texts("image a red panda -|")
     assert {"-m", "-V", "-n", "-h", "--model", "--yes", "--help"} <= set(offered)
-    assert {each[2:] for each in offered if each.startswith("--")} == {*SPECS["image"].options, "help"}
+    assert {each[2:] for each in offered if each.startswith("--")} == {*VERBS["image"].options, "help"}
 
 
 def test_a_tool_offers_no_model_option() -> None:
@@ -242,7 +242,7 @@ def test_a_name_that_cannot_be_written_where_the_cursor_stands_is_not_offered() 
 
 
 def test_every_offered_model_is_read_back_as_that_model() -> None:
-    read = [parse(line, None, SPECS).options.model or "" for line in lines("image -m |")]
+    read = [parse(line, None, VERBS).options.model or "" for line in lines("image -m |")]
     assert [match_model(IMAGES, name, verb="image").name for name in read] == read
     assert read == [each.name for each in IMAGES if each.name != "Braces {x}"]
 
@@ -435,7 +435,7 @@ def test_any_line_is_completed_without_an_error_and_up_to_the_cursor(
     assert 0 <= completion.start <= cursor
 
 
-@pytest.mark.parametrize("verb", [*SPECS, *(f"quote {verb}" for verb in VERBS)])
+@pytest.mark.parametrize("verb", [*VERBS, *(f"quote {verb}" for verb in ORDER_VERBS)])
 @pytest.mark.parametrize(
     "rest", [" |", " -m |", " -V |", " -n |", " a |", " a=|", " --tag=|", ";|", "; |", " {|"]
 )

@@ -7,7 +7,8 @@ import pytest
 from tests.rules.test_completion import World
 from zooop_nb.notebook.completion.rules import complete
 from zooop_nb.notebook.grammar import parse
-from zooop_nb.notebook.help import ORDERS, SPECS, of_verb, overview
+from zooop_nb.notebook.help import of_verb, overview
+from zooop_nb.verbs import ORDER_VERBS, VERBS
 
 
 class Folder(World):
@@ -29,7 +30,7 @@ def test_a_file_is_offered_as_it_must_be_written(verb: str) -> None:
     lines = offered(f"{verb} ")
     assert lines == [f"{verb} cat.png", f'{verb} "my cat.png"', f"{verb} it's.png", f"{verb} old/"]
     for line, name in zip(lines, Folder().paths(""), strict=True):
-        assert parse(line, None, SPECS).arguments == [name]
+        assert parse(line, None, VERBS).arguments == [name]
 
 
 def test_what_is_typed_of_a_file_narrows_it() -> None:
@@ -54,8 +55,8 @@ def test_a_language_is_offered_by_its_code() -> None:
 
 def test_only_what_has_a_quote_is_offered_after_quote() -> None:
     verbs = {line.removeprefix("quote ") for line in offered("quote ")}
-    assert verbs == ORDERS
-    assert ORDERS.isdisjoint({"describe", "upload", "doctor", "quote"})
+    assert verbs == set(ORDER_VERBS)
+    assert set(ORDER_VERBS).isdisjoint({"describe", "upload", "doctor", "quote"})
 
 
 @pytest.mark.parametrize("verb", ["describe", "upload", "doctor"])

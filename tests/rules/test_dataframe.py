@@ -108,10 +108,10 @@ def made(
         mode="live",
         quoted=8,
     )
-    ledger.quote(replace(entry, **known))
-    ledger.intend([entry.order_id])
-    ledger.submitted(entry.order_id, f"task-{entry.order_id}", "queued")
-    ledger.seen(
+    ledger.record_quote(replace(entry, **known))
+    ledger.record_intents([entry.order_id])
+    ledger.record_submission(entry.order_id, f"task-{entry.order_id}", "queued")
+    ledger.record_status(
         entry.order_id,
         status=status,
         credits=credits,
@@ -177,7 +177,7 @@ def test_what_came_of_an_order_stands_on_its_charge_alone(ledger: Ledger) -> Non
 
 def test_a_second_figure_of_the_server_does_not_double_what_came_of_the_order(ledger: Ledger) -> None:
     order_id = made(ledger, outputs=[{"url": "u"}], unit="image", credits=4)
-    ledger.seen(
+    ledger.record_status(
         order_id,
         status="succeeded",
         credits=5,
@@ -199,7 +199,7 @@ def test_a_second_figure_of_the_server_does_not_double_what_came_of_the_order(le
 )
 def test_units_are_measured_from_what_came_out(ledger: Ledger, unit: str | None, units: float | None) -> None:
     order = made(ledger, outputs=[{"url": "u"}, {"url": "v"}], unit=unit, prompt="four")
-    ledger.fetched(order, [{"url": "u", "duration": 5}, {"url": "v", "duration": 2.5}])
+    ledger.record_outputs(order, [{"url": "u", "duration": 5}, {"url": "v", "duration": 2.5}])
     [found] = ledger.frame().query("event == 'charge'")["units"]
     assert found == units if units is not None else pd.isna(found)
 

@@ -34,6 +34,7 @@ SAMPLES: Mapping[str, str] = {
     "host": "https://api.zooop.ai",
     "order": "0198c0de",
     "path": "/home/me/ledger.sqlite",
+    "variable": "ZOOOP_NB_HOME",
 }
 
 
@@ -42,7 +43,7 @@ def fields(template: str) -> set[str]:
 
 
 def remedies_in(source: str) -> Iterator[tuple[Action, set[str] | None]]:
-    """Each `remedy(Action.X, name=...)` of a module and the names of its values; None where `**` hides them."""
+    """Each `remedy(Action.X, name=...)` of a module with the names of its values; None if `**` hides them."""
     for node in ast.walk(ast.parse(source)):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "remedy"):
             continue

@@ -42,23 +42,24 @@ def an_order(**known: Any) -> OrderRecord:
 
 def quoted(ledger: Ledger, **known: Any) -> str:
     entry = an_order(**known)
-    ledger.quote(entry)
+    ledger.record_quote(entry)
     return entry.order_id
 
 
 def sent(ledger: Ledger, **known: Any) -> str:
     order = quoted(ledger, **known)
-    ledger.intend([order])
+    ledger.record_intents([order])
     return order
 
 
 def seen(ledger: Ledger, order: str, status: str, credits: float | None, **known: Any) -> OrderRecord:
     said = {"created_at": None, "completed_at": None, "outputs": [], "error": None, **known}
-    return ledger.seen(order, status=status, credits=credits, **said)
+    return ledger.record_status(order, status=status, credits=credits, **said)
 
 
 def events(ledger: Ledger) -> list[tuple[str, float]]:
-    return [tuple(row) for row in ledger._db.execute("SELECT event, spent FROM events ORDER BY seq")]
+    rows = ledger._db.connection.execute("SELECT event, spent FROM events ORDER BY seq")
+    return [tuple(row) for row in rows]
 
 
 def test_an_order_comes_back_as_it_was_written(ledger: Ledger) -> None:
@@ -70,7 +71,7 @@ def test_an_order_comes_back_as_it_was_written(ledger: Ledger) -> None:
         quoted=8.5,
         body=b"\x00\xff",
     )
-    ledger.quote(entry)
+    ledger.record_quote(entry)
     assert ledger.get(entry.order_id) == entry
     assert ledger.find(entry.order_id[:8]) == entry
 
@@ -82,18 +83,18 @@ def test_an_order_walks_its_way_and_each_step_is_written(ledger: Ledger, tmp_pat
 
     def note() -> None:
         entry = beside.get(order)
-        steps.append((entry.state, entry.status, entry.follower == ledger.session.id, entry.ended))
+        steps.append((entry.state, entry.status, entry.follower == ledger.process.id, entry.ended))
 
     note()
-    ledger.intend([order], wallet="team", key_label="laptop")
+    ledger.record_intents([order], wallet="team", key_label="laptop")
     note()
-    ledger.submitted(order, "t1", "queued")
+    ledger.record_submission(order, "t1", "queued")
     note()
     seen(ledger, order, "running", None)
     note()
     seen(ledger, order, "succeeded", 8, outputs=[{"url": "u"}])
     note()
-    ledger.fetched(order, [{"url": "u", "path": Path("/x/1.png")}])
+    ledger.record_outputs(order, [{"url": "u", "path": Path("/x/1.png")}])
     note()
     assert steps == [
         ("quoted", None, False, False),
@@ -113,16 +114,16 @@ def test_an_order_walks_its_way_and_each_step_is_written(ledger: Ledger, tmp_pat
 def test_an_intent_is_written_for_all_or_for_none(ledger: Ledger) -> None:
     orders = [quoted(ledger), quoted(ledger)]
     with pytest.raises(AssertionError):
-        ledger.intend(orders, no_such_column=1)
+        ledger.record_intents(orders, no_such_column=1)
     assert {ledger.get(each).state for each in orders} == {"quoted"}
-    ledger.intend(orders)
+    ledger.record_intents(orders)
     assert {ledger.get(each).state for each in orders} == {"intended"}
 
 
 def test_what_is_heard_twice_is_written_once(ledger: Ledger) -> None:
     order = sent(ledger)
     for _ in range(2):
-        ledger.submitted(order, "t1", "queued")
+        ledger.record_submission(order, "t1", "queued")
         seen(ledger, order, "running", 8)
     for _ in range(2):
         seen(ledger, order, "succeeded", 8)
@@ -192,7 +193,7 @@ def test_a_status_that_is_not_known_is_kept_and_not_the_end(ledger: Ledger) -> N
 def test_what_is_known_of_files_stays_when_the_task_is_seen_again(ledger: Ledger) -> None:
     order = sent(ledger)
     seen(ledger, order, "succeeded", 8, outputs=[{"url": "u"}, {"url": "v"}])
-    ledger.fetched(order, [{"url": "u", "path": "/1"}, {"url": "v", "path": "/2"}])
+    ledger.record_outputs(order, [{"url": "u", "path": "/1"}, {"url": "v", "path": "/2"}])
     entry = seen(ledger, order, "succeeded", 8, outputs=[{"url": "v", "thumbnail_url": "t"}, {"url": "u"}])
     assert entry.outputs == ({"url": "v", "path": "/2", "thumbnail_url": "t"}, {"url": "u", "path": "/1"})
 
@@ -201,7 +202,7 @@ def test_events_are_never_changed_and_never_deleted(ledger: Ledger) -> None:
     sent(ledger)
     for statement in ("UPDATE events SET spent = 5", "DELETE FROM events"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-            ledger._db.execute(statement)
+            ledger._db.connection.execute(statement)
 
 
 # What is unfinished, and whose it is.
@@ -210,12 +211,12 @@ def test_events_are_never_changed_and_never_deleted(ledger: Ledger) -> None:
 def test_what_is_unfinished_is_listed_oldest_first_until_it_has_ended(ledger: Ledger) -> None:
     quoted(ledger)
     intended, running, refused, unknown, fetched = (sent(ledger) for _ in range(5))
-    ledger.submitted(running, "t1", "queued")
-    ledger.refused(refused, "no")
-    ledger.unknown(unknown, "why")
+    ledger.record_submission(running, "t1", "queued")
+    ledger.record_refusal(refused, "no")
+    ledger.record_unknown(unknown, "why")
     seen(ledger, fetched, "succeeded", 8)
     assert [each.order_id for each in ledger.unfinished()] == [intended, running, unknown, fetched]
-    ledger.fetched(fetched, [])
+    ledger.record_outputs(fetched, [])
     seen(ledger, running, "failed", 0)
     assert [each.order_id for each in ledger.unfinished()] == [intended, unknown]
     assert ledger.get(refused).error == "no"
@@ -225,7 +226,7 @@ def test_an_abandoned_order_is_found_by_cell_and_fingerprint_from_another_run(le
     origin = {"cell_hash": "c", "notebook": "n", "run": "1"}
     order = sent(ledger, **origin)
     assert ledger.abandoned("f1", "c", "n", "2") == [], "this session follows it"
-    ledger.abandon(order)
+    ledger.release(order)
     assert [each.order_id for each in ledger.abandoned("f1", "c", "n", "2")] == [order]
     for other in (
         ("f2", "c", "n", "2"),
@@ -235,14 +236,14 @@ def test_an_abandoned_order_is_found_by_cell_and_fingerprint_from_another_run(le
     ):
         assert ledger.abandoned(*other) == []
     sent_to_its_end = sent(ledger, **origin)
-    ledger.refused(sent_to_its_end, "no")
+    ledger.record_refusal(sent_to_its_end, "no")
     quoted(ledger, **origin)
     assert [each.order_id for each in ledger.abandoned("f1", "c", "n", "2")] == [order]
 
 
 def test_an_abandoned_order_is_claimed_once(ledger: Ledger) -> None:
     order = sent(ledger)
-    ledger.abandon(order, "interrupted")
+    ledger.release(order, "interrupted")
     entry = ledger.get(order)
     assert (entry.follower, entry.error) == (None, "interrupted")
     claims: list[bool] = []
@@ -264,7 +265,7 @@ def test_an_abandoned_order_is_claimed_once(ledger: Ledger) -> None:
 def test_an_order_is_found_by_any_id_that_names_it_alone(ledger: Ledger) -> None:
     one = sent(ledger, order_id="abcd1111")
     sent(ledger, order_id="abcd2222")
-    ledger.submitted(one, "task-1", "queued")
+    ledger.record_submission(one, "task-1", "queued")
     assert ledger.find("abcd1").order_id == one
     assert ledger.find("task-1").order_id == one
     assert ledger.find("ABCD1").order_id == one
@@ -306,8 +307,8 @@ def test_what_is_committed_is_what_was_charged_and_what_may_still_be(ledger: Led
     assert committed() == 5
     lost, refused = sent(ledger), sent(ledger)
     assert committed() == 21
-    ledger.unknown(lost, "why")
-    ledger.refused(refused, "no")
+    ledger.record_unknown(lost, "why")
+    ledger.record_refusal(refused, "no")
     assert committed() == 13
     sent(ledger, mode="sandbox", quoted=3)
     assert (committed(), committed("sandbox")) == (13, 3)
@@ -318,21 +319,21 @@ def test_what_is_committed_is_what_was_charged_and_what_may_still_be(ledger: Led
 
 
 def test_an_upload_is_known_by_token_host_and_content(ledger: Ledger) -> None:
-    ledger.keep_upload("t", "h", "ab", "https://z/1.png", "image/png", 5)
+    ledger.record_upload("t", "h", "ab", "https://z/1.png", "image/png", 5)
     assert ledger.upload_url("t", "h", "ab") == "https://z/1.png"
     assert ledger.upload_url("other", "h", "ab") is None
     assert ledger.upload_url("t", "other", "ab") is None
     assert ledger.upload_url("t", "h", "cd") is None
-    ledger.keep_upload("t", "h", "ab", "https://z/2.png", "image/png", 5)
+    ledger.record_upload("t", "h", "ab", "https://z/2.png", "image/png", 5)
     assert ledger.upload_url("t", "h", "ab") == "https://z/2.png"
 
 
 def test_the_content_of_a_url_is_known_from_uploads_and_from_outputs(ledger: Ledger) -> None:
-    ledger.keep_upload("t", "h", "ab", "https://z/1.png", "image/png", 5)
+    ledger.record_upload("t", "h", "ab", "https://z/1.png", "image/png", 5)
     order = sent(ledger)
     seen(ledger, order, "succeeded", 1, outputs=[{"url": "https://z/o.png"}])
     assert ledger.content_of("https://z/o.png") is None
-    ledger.fetched(
+    ledger.record_outputs(
         order, [{"url": "https://z/o.png", "sha256": "cd"}, {"url": 'https://z/"q.png', "sha256": "ef"}]
     )
     assert ledger.content_of("https://z/1.png") == "ab"
@@ -351,8 +352,8 @@ def test_it_survives_a_restart_and_knows_its_schema(tmp_path: Path) -> None:
     again = Ledger(path)
     assert again.get(order).state == "intended"
     assert again.journal == "wal"
-    assert again._db.execute("PRAGMA synchronous").fetchone()[0] == 2
-    assert again._db.execute("PRAGMA user_version").fetchone()[0] >= 1
+    assert again._db.connection.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert again._db.connection.execute("PRAGMA user_version").fetchone()[0] >= 1
     again.close()
 
 
@@ -369,16 +370,16 @@ def test_a_change_that_breaks_off_leaves_nothing_half_written(ledger: Ledger) ->
     order = sent(ledger)
 
     def interrupted() -> None:
-        with ledger._change() as db:
+        with ledger._db.change() as db:
             db.execute("UPDATE orders SET state = 'unknown'")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert ledger.get(order).state == "intended"
-    ledger._db.execute("BEGIN IMMEDIATE")
-    ledger._db.execute("UPDATE orders SET state = 'unknown'")
-    ledger.abandon(order)
+    ledger._db.connection.execute("BEGIN IMMEDIATE")
+    ledger._db.connection.execute("UPDATE orders SET state = 'unknown'")
+    ledger.release(order)
     entry = ledger.get(order)
     assert (entry.state, entry.follower) == ("intended", None), "an interrupt between two statements"
 

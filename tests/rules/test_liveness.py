@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from zooop_nb.ledger.liveness import STALE_AFTER, Session, current
+from zooop_nb.ledger.liveness import STALE_AFTER, ProcessLock, current
 
 HOLDER = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from zooop_nb.ledger.liveness import Session
-session = Session(Path(sys.argv[1]))
+from zooop_nb.ledger.liveness import ProcessLock
+session = ProcessLock(Path(sys.argv[1]))
 print(session.id, flush=True)
 sys.stdin.read()
 """
@@ -23,7 +23,7 @@ sys.stdin.read()
 
 @pytest.mark.parametrize("kill", [False, True], ids=["ended", "killed"])
 def test_another_process_is_alive_until_it_ends_however_that_is(tmp_path: Path, kill: bool) -> None:
-    mine = Session(tmp_path)
+    mine = ProcessLock(tmp_path)
     other = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -44,7 +44,7 @@ def test_another_process_is_alive_until_it_ends_however_that_is(tmp_path: Path, 
 
 
 def test_a_session_is_alive_to_itself_and_to_others_until_it_is_closed(tmp_path: Path) -> None:
-    one, other = Session(tmp_path), Session(tmp_path)
+    one, other = ProcessLock(tmp_path), ProcessLock(tmp_path)
     assert one.id != other.id
     assert one.is_alive(one.id)
     assert other.is_alive(one.id)
@@ -54,10 +54,10 @@ def test_a_session_is_alive_to_itself_and_to_others_until_it_is_closed(tmp_path:
 
 
 def test_many_that_look_at_once_do_not_take_each_other_for_the_dead_session(tmp_path: Path) -> None:
-    dead = Session(tmp_path)
+    dead = ProcessLock(tmp_path)
     dead.close()
     (tmp_path / f"{dead.id}.lock").touch()
-    others = [Session(tmp_path) for _ in range(8)]
+    others = [ProcessLock(tmp_path) for _ in range(8)]
 
     with ThreadPoolExecutor(len(others)) as pool:
         seen = list(pool.map(lambda other: [other.is_alive(dead.id) for _ in range(25)], others))
@@ -66,13 +66,13 @@ def test_many_that_look_at_once_do_not_take_each_other_for_the_dead_session(tmp_
 
 
 def test_files_of_the_long_dead_are_swept_and_those_of_the_living_are_not(tmp_path: Path) -> None:
-    alive = Session(tmp_path)
+    alive = ProcessLock(tmp_path)
     dead, fresh = tmp_path / "dead.lock", tmp_path / "fresh.lock"
     for file in (dead, fresh, tmp_path / f"{alive.id}.lock"):
         file.touch()
     for file in (dead, tmp_path / f"{alive.id}.lock"):
         os.utime(file, (0, file.stat().st_mtime - STALE_AFTER - 60))
-    other = Session(tmp_path)
+    other = ProcessLock(tmp_path)
     assert not dead.exists()
     assert fresh.exists()
     assert other.is_alive(alive.id)

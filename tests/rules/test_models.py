@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from zooop_nb.contract.categories import CATEGORIES, Category
 from zooop_nb.contract.shapes import Brand, Model, Param, TypicalPrice, Version
 from zooop_nb.errors import Action, InputError, UnknownName
-from zooop_nb.orders.binding import fill
-from zooop_nb.orders.models import choices_of, match_model, match_version, select_model
+from zooop_nb.orders.binding import bind_params
+from zooop_nb.orders.models import match_model, match_version, select_model
+from zooop_nb.orders.params import param_spec, param_specs
 
 IMAGE = next(each for each in CATEGORIES if str(each) == "image/default")
 VIDEO = next(each for each in CATEGORIES if str(each) == "video/text-ref")
@@ -66,7 +67,7 @@ def test_a_hint_that_names_nothing_is_an_error_that_tells_what_there_is(hint: st
     with pytest.raises(UnknownName) as caught:
         match_model(MODELS, hint, verb="video")
     assert f"“{hint}”" in str(caught.value)
-    assert Action.LIST_MODELS in [each.do for each in caught.value.remedies]
+    assert Action.LIST_MODELS in [each.action for each in caught.value.remedies]
     assert (hint != "Klnig") or "Kling O3" in caught.value.nearest
 
 
@@ -106,7 +107,7 @@ GPT = Model(
 def test_the_guides_picture_is_low_2k_and_square_in_the_listed_spelling() -> None:
     found, params = select_model(IMAGE, [model("Other"), GPT])
     assert found is GPT
-    filled = fill(GPT.params, "a cat", {}, name=GPT.name, defaults=params)
+    filled = bind_params(param_specs(GPT.params), "a cat", {}, name=GPT.name, defaults=params)
     assert filled.params == {"prompt": "a cat", "quality": "Low", "resolution": "2K", "aspect_ratio": "1:1"}
 
 
@@ -115,7 +116,7 @@ def test_the_guides_picture_is_low_2k_and_square_in_the_listed_spelling() -> Non
 )
 def test_quality_words_in_the_prompt_change_nothing(words: str) -> None:
     found, params = select_model(IMAGE, [GPT])
-    filled = fill(found.params, f"a cat, {words}", {}, name=found.name, defaults=params)
+    filled = bind_params(param_specs(found.params), f"a cat, {words}", {}, name=found.name, defaults=params)
     assert filled.params == {
         "prompt": f"a cat, {words}",
         "quality": "Low",
@@ -126,7 +127,7 @@ def test_quality_words_in_the_prompt_change_nothing(words: str) -> None:
 
 def test_a_param_that_is_given_wins_over_the_guides() -> None:
     _, params = select_model(IMAGE, [GPT])
-    filled = fill(GPT.params, "x", {"quality": "HIGH"}, name="GPT", defaults=params)
+    filled = bind_params(param_specs(GPT.params), "x", {"quality": "HIGH"}, name="GPT", defaults=params)
     assert filled.params["quality"] == "High"
 
 
@@ -195,4 +196,5 @@ def test_a_category_without_models_says_so() -> None:
 def test_choices_are_read_from_all_the_ways_in_which_options_are_given(
     options: Any, enum_values: Any, choices: list[tuple[Any, str]]
 ) -> None:
-    assert choices_of(options, enum_values) == choices
+    spec = param_spec(Param("x", "enum", options=options, enum_values=enum_values))
+    assert [(choice.value, choice.label) for choice in spec.choices] == choices

@@ -130,8 +130,8 @@ def test_the_body_carries_the_urls_of_media_and_the_described_params_never_a_pat
         "image_urls": ["https://z/1.png", "https://z/1.png"],
         "prompt": "x",
     }
-    assert order.described()["image_url"] == {"file": "cat.png", "sha256": "ab" * 32}
-    assert "/a/cat.png" not in json.dumps(order.described())
+    assert order.readable_params()["image_url"] == {"file": "cat.png", "sha256": "ab" * 32}
+    assert "/a/cat.png" not in json.dumps(order.readable_params())
     assert list(order.media()) == [media, media, media]
 
 

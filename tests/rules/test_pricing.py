@@ -1,6 +1,5 @@
 """From what was asked for to an order and its row in the ledger: the pure parts."""
 
-import json
 from typing import Any
 
 import pytest
@@ -11,8 +10,10 @@ from zooop_nb.errors import InputError
 from zooop_nb.ledger import OrderRecord
 from zooop_nb.ledger.dataframe import COLUMNS
 from zooop_nb.orders.order import Media, Order, Origin, Target
-from zooop_nb.orders.pricing import PricedOrder, ask_again, breakdown_of, entry_for, slug_of
-from zooop_nb.verbs import VERBS
+from zooop_nb.orders.pricing import PricedOrder, breakdown_of, record_for, slug_of
+from zooop_nb.orders.request import OrderRequest, repeat_request
+from zooop_nb.tasks.checkout import quoted
+from zooop_nb.verbs import GENERATION_VERBS
 
 IMAGE = CATEGORIES[0]
 TARGET = Target("model", "m1", "Flux", IMAGE, version="pro", version_name="Pro", unit="image")
@@ -20,13 +21,14 @@ QUOTE = Quote(8, 18, "m1", "pro", "Flux", Breakdown("720p", 8, 1, 0, 0, False))
 
 
 class Here:
-    """What `entry_for` asks of a backend."""
+    """What `record_for` needs of a backend."""
 
     host, token, mode = "https://api.zooop.ai", "digest", "live"
 
 
 def entry(order: Order, quote: Quote = QUOTE, me: Me | None = None) -> OrderRecord:
-    return entry_for(order, order.body(), quote, batch="b", backend=Here(), me=me, who="me")  # type: ignore[arg-type]
+    priced = PricedOrder(order, order.body(), quote)
+    return record_for(priced, batch="b", backend=Here(), me=me, who="me")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -84,20 +86,20 @@ def test_a_breakdown_has_the_ledgers_names() -> None:
     assert set(found) <= set(COLUMNS)
 
 
-def test_a_plan_costs_what_is_left_to_pay() -> None:
+def test_a_priced_order_costs_what_is_left_to_pay() -> None:
     order = Order(TARGET, {"prompt": "x"})
     rows = (entry(order), entry(order))
-    plan = PricedOrder(order, 3, order.body(), QUOTE, attached=(entry(order),), entries=rows)
-    assert plan.total == 16
-    assert (plan.quoted().total, plan.quoted().count) == (16, 2)
-    served = PricedOrder(order, 1, attached=(entry(order),))
+    priced = PricedOrder(order, order.body(), QUOTE, attached=(entry(order),), records=rows)
+    assert priced.total == 16
+    assert (quoted(priced).total, quoted(priced).count) == (16, 2)
+    served = PricedOrder(order, attached=(entry(order),))
     assert served.total == 0
     with pytest.raises(LookupError):
-        served.quoted()
+        quoted(served)
 
 
 def again(row: OrderRecord, **changes: Any) -> Any:
-    return ask_again(row, json.loads(row.body), changes)
+    return repeat_request(row, OrderRequest("again", params=changes))
 
 
 def test_again_asks_for_the_same_with_changes() -> None:
@@ -110,9 +112,9 @@ def test_again_asks_for_the_same_with_changes() -> None:
 
 
 def test_again_knows_the_verb_of_every_category_and_refuses_one_that_is_new() -> None:
-    for verb in VERBS.values():
-        row = entry(Order(Target("model", "m", "M", verb.category, version="v"), {}))
-        assert again(row).verb == verb.name
+    for verb, category in GENERATION_VERBS.items():
+        row = entry(Order(Target("model", "m", "M", category, version="v"), {}))
+        assert again(row).verb == verb
     new = entry(Order(Target("model", "m", "M", None, version="v"), {}))
     with pytest.raises(InputError, match="not known here"):
         again(new)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zooop_nb.results.probe import MediaFacts, measure
+from zooop_nb.results.probe import MediaProperties, probe
 from zooop_nb.sandbox.media import Work, render
 
 
@@ -19,22 +19,23 @@ def made(folder: Path, action: str, **asked: object) -> tuple[Path, str]:
 
 
 def test_a_picture_has_pixels_and_no_seconds(tmp_path: Path) -> None:
-    assert measure(*made(tmp_path, "picture", width=320, height=200)) == MediaFacts(320, 200, None)
+    assert probe(*made(tmp_path, "picture", width=320, height=200)) == MediaProperties(320, 200, None)
 
 
 def test_a_clip_has_pixels_and_seconds(tmp_path: Path) -> None:
-    assert measure(*made(tmp_path, "video", width=320, height=180, seconds=1.0)) == MediaFacts(320, 180, 1.0)
+    clip = made(tmp_path, "video", width=320, height=180, seconds=1.0)
+    assert probe(*clip) == MediaProperties(320, 180, 1.0)
 
 
 def test_without_pyav_a_clip_still_has_its_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, content_type = made(tmp_path, "video", width=320, height=180, seconds=1.0)
     monkeypatch.setitem(sys.modules, "av", None)
 
-    assert measure(path, content_type) == MediaFacts(None, None, 1.0)
+    assert probe(path, content_type) == MediaProperties(None, None, 1.0)
 
 
 def test_a_sound_has_seconds(tmp_path: Path) -> None:
-    facts = measure(*made(tmp_path, "sfx", seconds=2.0))
+    facts = probe(*made(tmp_path, "sfx", seconds=2.0))
 
     assert facts.width is None
     assert facts.duration == pytest.approx(2.0, abs=0.1)
@@ -45,4 +46,4 @@ def test_a_file_that_cannot_be_read_has_no_facts(tmp_path: Path, content_type: s
     path = tmp_path / "1.bin"
     path.write_bytes(b"nothing of the kind")
 
-    assert measure(path, content_type) == MediaFacts()
+    assert probe(path, content_type) == MediaProperties()

@@ -22,21 +22,15 @@ from hypothesis import strategies as st
 from nbclient import NotebookClient
 from PIL import Image
 
+from zooop_nb.contract.credits import credits_text
 from zooop_nb.notebook.progress import EVERY_SECONDS, ProgressLine, line_html, line_text
 from zooop_nb.results import html as card
 from zooop_nb.results import preview
+from zooop_nb.results.mimebundle import MimeBundle
 from zooop_nb.results.preview import EmbedBudget
-from zooop_nb.results.render import (
-    clean,
-    credits_text,
-    gallery_bundle,
-    output_bundle,
-    public_url,
-    result_bundle,
-    seconds_text,
-    summary_line,
-)
-from zooop_nb.results.values import Gallery, MimeBundle, Output, Result
+from zooop_nb.results.render import gallery_bundle, output_bundle, result_bundle
+from zooop_nb.results.text import clean, public_url, seconds_text, summary_line
+from zooop_nb.results.values import Gallery, Output, Result
 from zooop_nb.tasks.progress import Progress
 
 SANDBOX = "http://127.0.0.1:8765/media/u1/a.webp"
@@ -173,7 +167,7 @@ def long_clip(clip: Output) -> Output:
 
 
 def test_a_picture_is_embedded_as_a_jpeg_within_its_bounds(opaque: Output) -> None:
-    shown = page(result_bundle(result(opaque), allowance=EmbedBudget())).one("img")
+    shown = page(result_bundle(result(opaque), budget=EmbedBudget())).one("img")
     assert shown["alt"] == "a red panda"
     assert str(shown["src"]).startswith("data:image/jpeg;base64,")
     data = embedded(shown["src"])
@@ -185,7 +179,7 @@ def test_a_picture_is_embedded_as_a_jpeg_within_its_bounds(opaque: Output) -> No
 
 
 def test_alpha_is_kept_and_stands_on_a_checkerboard(cutout: Output) -> None:
-    shown = page(result_bundle(result(cutout), allowance=EmbedBudget())).one("img")
+    shown = page(result_bundle(result(cutout), budget=EmbedBudget())).one("img")
     data = embedded(shown["src"])
     assert len(data) <= preview.PICTURE_BYTES
     assert "conic-gradient" in str(shown["style"])
@@ -197,7 +191,7 @@ def test_alpha_is_kept_and_stands_on_a_checkerboard(cutout: Output) -> None:
 def test_an_alpha_channel_that_hides_nothing_is_not_kept(tmp_path: Path) -> None:
     file = tmp_path / "full.png"
     Image.new("RGBA", (40, 30), (10, 20, 30, 255)).save(file)
-    shown = page(output_bundle(Output(url=SANDBOX, path=file), allowance=EmbedBudget())).one("img")
+    shown = page(output_bundle(Output(url=SANDBOX, path=file), budget=EmbedBudget())).one("img")
     assert str(shown["src"]).startswith("data:image/jpeg;")
     assert shown["width"] == "40"
 
@@ -207,27 +201,27 @@ def test_pictures_of_any_kind_of_pixel_are_shown(tmp_path: Path, mode: str) -> N
     file = tmp_path / ("p.tiff" if mode in {"CMYK", "YCbCr", "F"} else "p.png")
     Image.new("L", (30, 20), 90).convert(mode).save(file)
     output = Output(url=SANDBOX, path=file, content_type="image/any")
-    assert len(page(output_bundle(output, allowance=EmbedBudget())).all("img")) == 1
+    assert len(page(output_bundle(output, budget=EmbedBudget())).all("img")) == 1
 
 
 def test_model_version_credits_and_seconds_stand_beneath_with_the_mark_of_the_sandbox(opaque: Output) -> None:
-    bundle = result_bundle(result(opaque), allowance=EmbedBudget())
+    bundle = result_bundle(result(opaque), budget=EmbedBudget())
     assert "GPT Image 2.0 · standard · 4 credits · 12.3 s sandbox" in page(bundle).text
     assert bundle["text/plain"] == f"GPT Image 2.0 · standard · 4 credits · 12.3 s · sandbox\n{opaque.path}"
 
 
 @pytest.mark.parametrize(("mode", "marked"), [("live", False), ("sandbox", True), ("replay", True)])
 def test_only_what_is_not_live_is_marked(opaque: Output, mode: str, marked: bool) -> None:
-    bundle = result_bundle(result(opaque, mode=mode), allowance=EmbedBudget())
+    bundle = result_bundle(result(opaque, mode=mode), budget=EmbedBudget())
     assert (mode in page(bundle).text) is marked
     assert (mode in bundle["text/plain"].splitlines()[0]) is marked
 
 
 def test_several_outputs_and_several_results_show_as_a_grid(opaque: Output, cutout: Output) -> None:
-    both = page(result_bundle(result(opaque, cutout), allowance=EmbedBudget()))
+    both = page(result_bundle(result(opaque, cutout), budget=EmbedBudget()))
     assert len(both.all("img")) == 2
     first, second = result(opaque), result(cutout, params={"prompt": "a red panda", "quality": "high"})
-    bundle = gallery_bundle(Gallery((first, second)), allowance=EmbedBudget())
+    bundle = gallery_bundle(Gallery((first, second)), budget=EmbedBudget())
     grid = page(bundle)
     for shown in (both, grid):
         assert any("display:grid" in str(each.get("style")) for each in shown.all("div"))
@@ -245,7 +239,7 @@ def test_several_outputs_and_several_results_show_as_a_grid(opaque: Output, cuto
 def test_a_gallery_says_what_failed_and_what_the_server_did_not_price(opaque: Output) -> None:
     failed = result(status="failed", error="no luck", credits=0)
     gallery = Gallery((result(opaque), failed, result(opaque, credits=None)))
-    text = page(gallery_bundle(gallery, allowance=EmbedBudget())).text
+    text = page(gallery_bundle(gallery, budget=EmbedBudget())).text
     assert "3 results · 4 credits · 1 without a figure · 1 did not succeed" in text
 
 
@@ -290,7 +284,7 @@ def test_a_sound_is_embedded_whole(tmp_path: Path) -> None:
     file = tmp_path / "speech.mp3"
     file.write_bytes(b"ID3" + bytes(5000))
     output = Output(url=SANDBOX, path=file, content_type="audio/mpeg; rate=1")
-    shown = page(result_bundle(result(output, prompt="Good morning"), allowance=EmbedBudget())).one("audio")
+    shown = page(result_bundle(result(output, prompt="Good morning"), budget=EmbedBudget())).one("audio")
     assert embedded(shown["src"]) == file.read_bytes()
     assert str(shown["src"]).startswith("data:audio/mpeg;base64,")
     assert shown["aria-label"] == "Good morning"
@@ -300,24 +294,24 @@ def test_a_drawing_is_embedded_as_a_picture_and_never_as_markup(tmp_path: Path) 
     file = tmp_path / "logo.svg"
     file.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
     output = Output(url=SANDBOX, path=file, content_type="image/svg+xml")
-    shown = page(result_bundle(result(output), allowance=EmbedBudget()))
+    shown = page(result_bundle(result(output), budget=EmbedBudget()))
     assert ElementTree.fromstring(embedded(shown.one("img")["src"])).tag.endswith("svg")
     assert "svg" not in {tag for tag, _ in shown.elements}
 
 
 def test_a_small_clip_is_embedded_whole(clip: Output) -> None:
     assert clip.path is not None
-    shown = page(result_bundle(result(clip), allowance=EmbedBudget())).one("video")
+    shown = page(result_bundle(result(clip), budget=EmbedBudget())).one("video")
     assert embedded(shown["src"]) == clip.path.read_bytes()
 
 
 def test_a_large_clip_plays_from_its_public_url_only_when_live(long_clip: Output) -> None:
-    live = page(result_bundle(result(long_clip, mode="live"), allowance=EmbedBudget())).one("video")
+    live = page(result_bundle(result(long_clip, mode="live"), budget=EmbedBudget())).one("video")
     assert live["src"] == PUBLIC
     with Image.open(io.BytesIO(embedded(live["poster"]))) as cover:
         assert cover.size == (320, 180)
     for mode in ("sandbox", "replay"):
-        shown = page(result_bundle(result(long_clip, mode=mode), allowance=EmbedBudget()))
+        shown = page(result_bundle(result(long_clip, mode=mode), budget=EmbedBudget()))
         assert shown.all("video") == []
         assert len(shown.all("img")) == 1
         assert str(long_clip.path) in shown.text
@@ -329,15 +323,15 @@ def test_past_the_allowance_pictures_are_thumbnails_and_media_is_named(
     sound = tmp_path / "long.mp3"
     sound.write_bytes(bytes(90_000))
     allowance = EmbedBudget(20_000)
-    picture = page(result_bundle(result(opaque), allowance=allowance)).one("img")
+    picture = page(result_bundle(result(opaque), budget=allowance)).one("img")
     data = embedded(picture["src"])
     assert len(data) <= preview.THUMBNAIL_BYTES
     assert allowance.used == len(data)
     speech = Output(url=SANDBOX, path=sound, content_type="audio/mpeg")
-    heard = page(result_bundle(result(speech), allowance=allowance))
+    heard = page(result_bundle(result(speech), budget=allowance))
     assert heard.all("audio") == []
     assert str(sound) in heard.text
-    seen = page(result_bundle(result(clip), allowance=EmbedBudget(0)))
+    seen = page(result_bundle(result(clip), budget=EmbedBudget(0)))
     assert seen.all("video") == []
     assert len(seen.all("img")) == 1
 
@@ -388,7 +382,7 @@ def damaged() -> Iterator[tuple[str, bytes]]:
 def test_a_damaged_picture_is_shown_in_words(tmp_path: Path, suffix: str, data: bytes) -> None:
     file = tmp_path / f"broken.{suffix}"
     file.write_bytes(data)
-    shown = page(result_bundle(result(Output(url=SANDBOX, path=file)), allowance=EmbedBudget()))
+    shown = page(result_bundle(result(Output(url=SANDBOX, path=file)), budget=EmbedBudget()))
     assert shown.all("img") or "broken." in shown.text
     assert "4 credits" in shown.text
 
@@ -396,14 +390,14 @@ def test_a_damaged_picture_is_shown_in_words(tmp_path: Path, suffix: str, data: 
 @pytest.mark.parametrize("content_type", ["video/mp4", "audio/mpeg", "image/svg+xml", "image/png", "", "x/y"])
 def test_a_folder_in_the_place_of_a_file_is_shown_in_words(tmp_path: Path, content_type: str) -> None:
     output = Output(url=SANDBOX, path=tmp_path, content_type=content_type)
-    assert tmp_path.name in page(result_bundle(result(output), allowance=EmbedBudget())).text
+    assert tmp_path.name in page(result_bundle(result(output), budget=EmbedBudget())).text
 
 
 def test_a_damaged_large_clip_is_shown_in_words(tmp_path: Path) -> None:
     file = tmp_path / "broken.mp4"
     file.write_bytes(bytes(preview.MEDIA_BYTES + 1))
     output = Output(url=PUBLIC, path=file, content_type="video/mp4")
-    text = page(result_bundle(result(output, mode="live"), allowance=EmbedBudget())).text
+    text = page(result_bundle(result(output, mode="live"), budget=EmbedBudget())).text
     assert "broken.mp4 cannot be shown" in text
 
 
@@ -411,7 +405,7 @@ def test_a_hostile_content_type_is_never_an_address(tmp_path: Path) -> None:
     file = tmp_path / "x.bin"
     file.write_bytes(b"<script>alert(1)</script>")
     output = Output(url=SANDBOX, path=file, content_type='audio/x" autoplay onplay="alert(1)')
-    shown = page(output_bundle(output, allowance=EmbedBudget()))
+    shown = page(output_bundle(output, budget=EmbedBudget()))
     assert {tag for tag, _ in shown.elements} <= {"div", "figure", "figcaption"}
 
 
@@ -419,7 +413,7 @@ def test_a_hostile_content_type_is_never_an_address(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", ["succeeded", "failed"])
 def test_hostile_text_stays_text(opaque: Output, field: str, status: str) -> None:
     changes: dict[str, object] = {"status": status, "mode": "live", field: HOSTILE}
-    bundle = result_bundle(result(opaque, Output(url=SANDBOX), **changes), allowance=EmbedBudget())
+    bundle = result_bundle(result(opaque, Output(url=SANDBOX), **changes), budget=EmbedBudget())
     page(bundle)
     assert "\x1b" not in bundle["text/plain"]
 
@@ -641,6 +635,7 @@ def test_in_a_kernel_the_line_is_one_plain_display_that_ends_as_the_summary() ->
 
 SCRIPT = """
 import sys
+from zooop_nb.contract.credits import credits_text
 from zooop_nb.notebook.progress import ProgressLine
 from zooop_nb.tasks.progress import Progress
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tests.contract import conformity
 from zooop_nb.client import responses as answers
 from zooop_nb.client.files import check_upload, extension, ready_url, short, upload_waits
-from zooop_nb.client.retry import Transient
 from zooop_nb.contract.codes import CODES, Code
 from zooop_nb.contract.shapes import Quote, Uploaded
 from zooop_nb.errors import Action, APIError, BadMedia, InvalidResponse, ZooopError, class_for
@@ -95,7 +94,8 @@ def test_what_is_not_the_apis_envelope_is_nonsense_and_quoted_shortly(
 @pytest.mark.parametrize("status", [429, 502, 503, 504, 520, 526])
 def test_a_proxys_page_with_a_transient_status_is_transient(status: int) -> None:
     error = answers.refusal(status, {"retry-after": "5"}, b"<html>Bad gateway</html>", asked="GET /v1/me")
-    assert isinstance(error, Transient)
+    assert isinstance(error, InvalidResponse)
+    assert error.transient
     assert error.retry_after == 5
     assert error.maybe_arrived
 
@@ -157,7 +157,7 @@ def test_nonsense_quotes_no_more_than_the_beginning() -> None:
     ],
 )
 def test_a_refusal_says_what_to_do(status: int, code: str, does: list[Action]) -> None:
-    assert [each.do for each in refused(status, {"message": "m", "code": code}).remedies] == does
+    assert [each.action for each in refused(status, {"message": "m", "code": code}).remedies] == does
 
 
 def test_missing_params_are_named_and_a_wait_is_told() -> None:

@@ -29,7 +29,7 @@ def refused(
 @pytest.mark.parametrize("page", [False, True], ids=["envelope", "page"])
 @pytest.mark.parametrize("status", range(300, 600))
 def test_each_status_is_sent_again_or_not_as_the_documentation_says(status: int, page: bool) -> None:
-    assert retry.again(refused(status, page=page)) is (status in SENT_AGAIN)
+    assert retry.should_retry(refused(status, page=page)) is (status in SENT_AGAIN)
 
 
 @pytest.mark.parametrize("code", CODES.values(), ids=lambda code: code.code)
@@ -37,7 +37,7 @@ def test_a_documented_code_is_sent_again_by_its_status_and_a_reached_cap_never(c
     for status in code.statuses:
         name = code.code
         expected = status in SENT_AGAIN and name != "token_daily_cap_reached"
-        assert retry.again(refused(status, name)) is expected
+        assert retry.should_retry(refused(status, name)) is expected
 
 
 @pytest.mark.parametrize("page", [False, True], ids=["envelope", "page"])
@@ -60,19 +60,19 @@ def test_a_documented_code_is_sent_again_by_its_status_and_a_reached_cap_never(c
     ],
 )
 def test_retry_after_is_honoured_up_to_a_minute(status: int, page: bool, header: str, answer: float) -> None:
-    found = retry.again(refused(status, retry_after=header, page=page))
+    found = retry.should_retry(refused(status, retry_after=header, page=page))
     assert found == answer
     assert isinstance(found, bool) is isinstance(answer, bool)
 
 
 def test_a_reached_cap_is_not_waited_for_whatever_the_header_says() -> None:
-    assert retry.again(refused(429, "token_daily_cap_reached", "1")) is False
+    assert retry.should_retry(refused(429, "token_daily_cap_reached", "1")) is False
 
 
 def test_a_failure_without_a_status_is_sent_again_and_a_mistake_of_ours_is_not() -> None:
-    assert retry.again(Unreachable("x")) is True
+    assert retry.should_retry(Unreachable("x")) is True
     for error in (ValueError("x"), ZooopError("x"), KeyError("x")):
-        assert retry.again(error) is False
+        assert retry.should_retry(error) is False
 
 
 class Hasty(asyncio.SelectorEventLoop):

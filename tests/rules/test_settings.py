@@ -166,7 +166,7 @@ def test_the_calls_token_wins_over_the_environments() -> None:
 def test_without_a_key_it_says_how_to_get_one_how_to_set_it_and_how_to_try() -> None:
     with pytest.raises(MissingKey) as caught:
         loaded().require_token()
-    assert [each.do for each in caught.value.remedies] == [
+    assert [each.action for each in caught.value.remedies] == [
         Action.CREATE_TOKEN,
         Action.SET_KEY,
         Action.TRY_SANDBOX,

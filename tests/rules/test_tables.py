@@ -76,11 +76,11 @@ def test_what_is_unfinished_says_where_it_stands_and_whether_somebody_follows_it
     assert {"order_id", "state", "followed"} <= set(tasks_frame(ledger).columns)
     followed = sent(ledger, model="Flux", prompt="a cat")
     left = sent(ledger, tool="cut", target="tool")
-    ledger.submitted(left, "t1", "queued")
-    ledger.abandon(left, "the server went away")
+    ledger.record_submission(left, "t1", "queued")
+    ledger.release(left, "the server went away")
     done = sent(ledger)
     seen(ledger, done, "failed", 0)
-    ledger.quote(an_order())
+    ledger.record_quote(an_order())
     frame = tasks_frame(ledger)
     assert frame["order_id"].tolist() == [followed, left]
     assert frame["state"].tolist() == ["intended", "submitted"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zooop_nb.notebook.grammar import GrammarError
+from zooop_nb.errors import UnknownVariable
 from zooop_nb.notebook.variables import expand_text, expand_value
 
 
@@ -142,7 +142,7 @@ def test_what_cannot_be_filled_is_an_error_that_names_it(
     text: str, value: str, near: tuple[str, ...]
 ) -> None:
     for expand in (expand_text, expand_value):
-        with pytest.raises(GrammarError) as caught:
+        with pytest.raises(UnknownVariable) as caught:
             expand(text, NAMESPACE)
         assert caught.value.value == value
         assert value in caught.value.message
@@ -150,7 +150,7 @@ def test_what_cannot_be_filled_is_an_error_that_names_it(
 
 
 def test_an_error_tells_the_reason_that_python_gave() -> None:
-    with pytest.raises(GrammarError, match="it is not finished") as caught:
+    with pytest.raises(UnknownVariable, match="it is not finished") as caught:
         expand_text("{broken.url}", NAMESPACE)
     assert isinstance(caught.value.__cause__, RuntimeError)
 
@@ -184,6 +184,6 @@ def test_any_text_that_is_filled_in_stays_as_it_is(inner: str, around: str) -> N
 def test_whatever_is_typed_is_filled_or_refused(text: str) -> None:
     try:
         filled = expand_text(text, NAMESPACE)
-    except GrammarError:
+    except UnknownVariable:
         return
     assert isinstance(filled, str)

@@ -96,20 +96,24 @@ class Version(Shape, frozen=True):
 
 
 class Param(Shape, frozen=True):
-    """One entry of `params[]`; `options` may be text, or `{value, label, previewUrl}`."""
+    """One entry of `params[]`, as it came: `orders.params` reads it.
 
-    id: str
-    type: str = ""
-    required: bool = False
-    display_name: str | None = None
-    description: str | None = None
+    Nothing is typed, so that one odd entry does not make the whole list undecodable. An option may be text,
+    or `{value, label, previewUrl}`.
+    """
+
+    id: Any = None
+    type: Any = ""
+    required: Any = False
+    display_name: Any = None
+    description: Any = None
     default: Any = None
     options: Any = None
     enum_values: Any = None
     constraints: Any = None
-    max_length: int | None = None
-    min: Number | None = None
-    max: Number | None = None
+    max_length: Any = None
+    min: Any = None
+    max: Any = None
 
 
 class Model(Shape, frozen=True):

@@ -13,7 +13,7 @@ from zooop_nb.notebook.grammar import Command
 from zooop_nb.notebook.help import of_verb, overview
 from zooop_nb.notebook.lines import Lines
 from zooop_nb.notebook.shell_session import ShellSession
-from zooop_nb.verbs import VERBS
+from zooop_nb.verbs import GENERATION_VERBS, VERBS
 
 if TYPE_CHECKING:
     from zooop_nb.contract.shapes import Me
@@ -32,7 +32,25 @@ def help(session: ShellSession, command: Command, namespace: Namespace) -> None:
         name = command.inner.verb
     if name is not None and name.rstrip("?") not in VERBS:
         raise UnknownName("verb", name, nearest=nearest(name, VERBS))
-    print(overview() if name is None or name == "help" else of_verb(name.rstrip("?")))
+    if name is None or name == "help":
+        print(overview())
+    else:
+        name = name.rstrip("?")
+        print(of_verb(name, _model_lines(session, name)))
+
+
+def _model_lines(session: ShellSession, verb: str) -> list[str]:
+    """Return the params of the model that the verb would use; none before the first look at the models."""
+    from zooop_nb.notebook.completion.source import SessionSource
+    from zooop_nb.notebook.completion.target import model_of
+
+    model = model_of(verb, (), SessionSource(session)) if verb in GENERATION_VERBS else None
+    if model is None:
+        return []
+    from zooop_nb.orders.params import param_lines, param_specs
+
+    lines = param_lines(param_specs(model.params))
+    return [f"Params of {model.name}:", *(f"  {line}" for line in lines)]
 
 
 def _models(session: ShellSession, command: Command, namespace: Namespace) -> Any:

@@ -1,7 +1,7 @@
-"""From what was written to a model's params: names checked, types kept or read, choices spelt as listed.
+"""From words and given values to a model's params: names checked, types read, choices spelt as listed.
 
-Pure. What the schema does not tell (a combination that is refused, an unknown type) is left to the
-server, whose message is shown as it is. API documentation: "Reading a model's params schema".
+Pure. What the schema does not say (a combination that is refused, an unknown type) is left to the server,
+whose message is shown as it is. API documentation: "Reading a model's params schema".
 """
 
 import json
@@ -9,31 +9,17 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from zooop_nb.contract.shapes import Param
+from zooop_nb.contract.credits import Number
 from zooop_nb.errors import Action, BadValue, InputError, MissingValue, UnknownName, remedy
 from zooop_nb.nearest import nearest
-from zooop_nb.orders.models import choices_of
-
-_MEDIA: Final[Mapping[str, str]] = {
-    "image_url": "image",
-    "image_urls": "image",
-    "first_frame": "image",
-    "last_frame": "image",
-    "mask_url": "image",
-    "video_url": "video",
-    "video_urls": "video",
-    "audio_url": "audio",
-    "audio_urls": "audio",
-    "voice": "audio",
-}
-_TEXT: Final = frozenset({"text", "long_text"})
+from zooop_nb.orders.params import ParamSpec, typed, words_param
 
 
 @dataclass(frozen=True, slots=True)
 class MediaArgument:
-    """Media that was handed over for a param: of which kind, one or several, and as what."""
+    """Media given for a param: its kind, and whether the param takes several."""
 
     kind: str
     """image, video, audio, or any."""
@@ -43,8 +29,7 @@ class MediaArgument:
     """How many the param takes."""
 
     def check_count(self, name: str, count: int) -> None:
-        """Raise `BadValue` for more than the param takes; a gallery among the values counts as one until
-        it is spread."""
+        """Raise `BadValue` for more than the param takes. A gallery counts as one until it is spread."""
         if self.most is not None and count > self.most:
             raise BadValue(f"{name} takes up to {self.most}, not {count}.", value=str(count))
 
@@ -57,8 +42,8 @@ class BoundParams:
     media: Mapping[str, MediaArgument] = field(default_factory=dict)
 
 
-def fill(
-    schema: Sequence[Param],
+def bind_params(
+    specs: Sequence[ParamSpec],
     words: str,
     given: Mapping[str, object],
     *,
@@ -67,12 +52,12 @@ def fill(
     prompt_max_length: int | None = None,
     defaults: Mapping[str, object] | None = None,
 ) -> BoundParams:
-    """Params for `schema` from words and given values; `name` is the model's, for messages.
+    """Bind words and given values to the params of a schema; `name` is the model's, for messages.
 
-    `defaults` stand where nothing was given. A required param that has a default of its own gets it.
-    Raises `UnknownName`, `BadValue` or `MissingValue`.
+    `defaults` apply where nothing was given. A required param that has a default of its own gets it.
+    `prompt_max_length` is in characters. Raises `UnknownName`, `BadValue` or `MissingValue`.
     """
-    by_id = {param.id: param for param in schema}
+    by_id = {spec.id: spec for spec in specs}
     for each in given:
         if each not in by_id:
             raise UnknownName(
@@ -82,104 +67,68 @@ def fill(
                 remedies=[remedy(Action.SHOW_PARAMS, params=", ".join(by_id)), remedy(Action.QUOTE_TEXT)],
             )
     values = {**(defaults or {}), **given}
-    words_param = words_param_of(schema)
+    spoken = words_param(specs)
     if words:
-        if words_param is None:
+        if spoken is None:
             raise InputError(
                 f"{name} takes no words; “{_short(words)}” would be lost.",
                 value=words,
                 remedies=[remedy(Action.SHOW_PARAMS, params=", ".join(by_id))],
             )
-        if words_param.id in given:
-            raise InputError(f"{words_param.id} is given twice: as words and by name.", value=words_param.id)
-        values[words_param.id] = words
+        if spoken.id in given:
+            raise InputError(f"{spoken.id} is given twice: as words and by name.", value=spoken.id)
+        values[spoken.id] = words
     params: dict[str, Any] = {}
     media: dict[str, MediaArgument] = {}
-    for param in schema:
-        if param.id not in values or values[param.id] is None:
+    for spec in specs:
+        value = values.get(spec.id)
+        if value is None:
             continue
-        value = values[param.id]
-        kind = media_kind(param)
-        if kind is not None and not _is_choice(param, value):
-            media[param.id] = _wanted(param, kind, value)
+        if spec.media is not None and not _is_choice(spec, value):
+            media[spec.id] = _media_argument(spec, spec.media, value)
         else:
-            params[param.id] = coerce(param, value)
-    if prompt_max_length is not None and words_param is not None and words_param.id == "prompt":
+            params[spec.id] = read_value(spec, value)
+    if prompt_max_length is not None and spoken is not None and spoken.id == "prompt":
         _check_length("prompt", params.get("prompt", ""), prompt_max_length)
-    _complete(schema, params, media, words_param if prompt_required else None, name)
+    _complete(specs, params, media, spoken if prompt_required else None, name)
     return BoundParams(params, media)
 
 
-def words_param_of(schema: Sequence[Param]) -> Param | None:
-    """The param that the words go to: `prompt`, else the required text param, else the only text param."""
-    for param in schema:
-        if param.id == "prompt":
-            return param
-    texts = [param for param in schema if param.type in _TEXT]
-    required = [param for param in texts if param.required]
-    return next(iter(required), texts[0] if len(texts) == 1 else None)
+def read_value(spec: ParamSpec, value: object) -> Any:
+    """Return a value as the param's type wants it. Raises `BadValue` with what the param takes."""
+    if spec.kind == "boolean":
+        return _boolean(spec, value)
+    if spec.choices:
+        return _choice(spec, value)
+    if spec.kind == "number":
+        return _number(spec, value)
+    if spec.kind == "text":
+        return _text(spec, value)
+    return _as_default(spec, value)
 
 
-def media_kind(param: Param) -> str | None:
-    """Which media a param takes: image, video, audio, or any for a media type that is new; None for
-    a param that takes no media."""
-    known = _MEDIA.get(param.type)
-    if known is None and param.type.endswith(("_url", "_urls")):
-        return "any"
-    return known
-
-
-def coerce(param: Param, value: object) -> Any:
-    """A value as the param's type wants it. Raises `BadValue` with what the param takes."""
-    choices = choices_of(param.options, param.enum_values)
-    if choices:
-        return _choice(param, choices, value)
-    if param.type == "boolean":
-        return _boolean(param, value)
-    if param.type in {"float", "duration", "integer", "int", "number"}:
-        return _number(param, value)
-    if param.type in _TEXT:
-        text = str(value)
-        if any("\ud800" <= sign <= "\udfff" for sign in text):
-            raise BadValue(f"{param.id} holds half a character, which cannot be sent.", value=param.id)
-        limits = param.constraints if isinstance(param.constraints, dict) else {}
-        longest = limits.get("maxLength", param.max_length)
-        if isinstance(longest, int):
-            _check_length(param.id, text, longest)
-        shortest = limits.get("minLength")
-        if isinstance(shortest, int) and len(text) < shortest:
-            raise BadValue(f"{param.id} needs {shortest} characters or more; it has {len(text)}.", value=text)
-        return text
-    return _as_default(param, value)
-
-
-def _choice(param: Param, choices: list[tuple[Any, str]], value: object) -> Any:
+def _choice(spec: ParamSpec, value: object) -> Any:
     if isinstance(value, list | tuple):
-        return [_choice(param, choices, each) for each in value]
-    asked = str(value).strip().casefold()
-    if isinstance(value, float) and value.is_integer():
-        asked = str(int(value))
-    if param.type == "duration":
+        return [_choice(spec, each) for each in value]
+    asked = typed(value).strip().casefold()
+    if spec.type == "duration":
         asked = asked.removesuffix("s").strip()
-    for test in (lambda choice, _: _spelt(choice), lambda _, label: label.casefold()):
-        for choice, label in choices:
-            if test(choice, label) == asked:
-                return choice
-    listed = [str(choice) for choice, _ in choices]
+    for choice in spec.choices:
+        if choice.text.casefold() == asked:
+            return choice.value
+    for choice in spec.choices:
+        if choice.label.casefold() == asked:
+            return choice.value
+    listed = [choice.text for choice in spec.choices]
     near = nearest(str(value), listed)
     raise BadValue(
-        f"{param.id} does not take “{value}”. It takes {', '.join(listed[:24])}.",
+        f"{spec.id} does not take “{value}”. It takes {', '.join(listed[:24])}.",
         value=str(value),
         remedies=[remedy(Action.PICK_NEAREST, nearest=" or ".join(near))] if near else [],
     )
 
 
-def _spelt(choice: Any) -> str:
-    """A choice as it is compared: whole numbers without a fraction."""
-    return str(int(choice) if isinstance(choice, float) and choice.is_integer() else choice).casefold()
-
-
-def _boolean(param: Param, value: object) -> bool:
+def _boolean(spec: ParamSpec, value: object) -> bool:
     if isinstance(value, bool):
         return value
     text = str(value).strip().lower()
@@ -187,39 +136,49 @@ def _boolean(param: Param, value: object) -> bool:
         return True
     if text in {"false", "no", "off", "0"}:
         return False
-    raise BadValue(f"{param.id} is on or off, not “{value}”.", value=str(value))
+    raise BadValue(f"{spec.id} is on or off, not “{value}”.", value=str(value))
 
 
-def _number(param: Param, value: object) -> int | float:
+def _number(spec: ParamSpec, value: object) -> Number:
     text = str(value).strip().lower()
-    if param.type == "duration":
+    if spec.type == "duration":
         text = text.removesuffix("s").strip()
-    number: int | float
+    number: Number
     try:
         # A whole number stays exact: a seed may have more digits than a float holds.
         number = int(text) if text.removeprefix("-").isdecimal() else float(text)
     except ValueError:
-        raise BadValue(f"{param.id} is a number, not “{value}”.", value=str(value)) from None
+        raise BadValue(f"{spec.id} is a number, not “{value}”.", value=str(value)) from None
     if isinstance(number, float) and not math.isfinite(number):
-        raise BadValue(f"{param.id} is a finite number, not “{value}”.", value=str(value))
-    limits = param.constraints if isinstance(param.constraints, dict) else {}
-    lowest, highest = limits.get("min", param.min), limits.get("max", param.max)
-    if (isinstance(lowest, int | float) and number < lowest) or (
-        isinstance(highest, int | float) and number > highest
-    ):
+        raise BadValue(f"{spec.id} is a finite number, not “{value}”.", value=str(value))
+    lowest, highest = spec.minimum, spec.maximum
+    if (lowest is not None and number < lowest) or (highest is not None and number > highest):
         span = f"{lowest} to {highest}" if None not in (lowest, highest) else f"{lowest} or more"
         span = f"up to {highest}" if lowest is None else span
-        raise BadValue(f"{param.id} takes {span}, not {value}.", value=str(value))
+        raise BadValue(f"{spec.id} takes {span}, not {value}.", value=str(value))
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-def _as_default(param: Param, value: object) -> Any:
-    """A value of a type that is not known: JSON where it reads as such, unless the default is text."""
+def _text(spec: ParamSpec, value: object) -> str:
+    text = str(value)
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise BadValue(f"{spec.id} holds half a character, which cannot be sent.", value=spec.id)
+    if spec.max_length is not None:
+        _check_length(spec.id, text, spec.max_length)
+    if spec.min_length is not None and len(text) < spec.min_length:
+        raise BadValue(
+            f"{spec.id} needs {spec.min_length} characters or more; it has {len(text)}.", value=text
+        )
+    return text
+
+
+def _as_default(spec: ParamSpec, value: object) -> Any:
+    """Return a value of an unknown type: as JSON if it reads as such, unless the default is text."""
     if not isinstance(value, str):
         if _is_json(value):
             return value
-        raise BadValue(f"{param.id} cannot take a {type(value).__name__}: it is no JSON.", value=str(value))
-    if isinstance(param.default, str):
+        raise BadValue(f"{spec.id} cannot take a {type(value).__name__}: it is no JSON.", value=str(value))
+    if isinstance(spec.default, str):
         return value
     try:
         read = json.loads(value)
@@ -229,7 +188,7 @@ def _as_default(param: Param, value: object) -> Any:
 
 
 def _is_json(value: object) -> bool:
-    """Whether a value can be sent; Python's reader takes NaN and 1e999, which JSON does not have."""
+    """Return whether a value can be sent; Python reads NaN and 1e999, which JSON does not have."""
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
@@ -237,35 +196,34 @@ def _is_json(value: object) -> bool:
     return True
 
 
-def _is_choice(param: Param, value: object) -> bool:
-    """A voice may be one of the listed ones instead of a sample."""
-    choices = choices_of(param.options, param.enum_values)
-    if not choices or not isinstance(value, str):
+def _is_choice(spec: ParamSpec, value: object) -> bool:
+    """Return whether a voice is one of the listed ones instead of a sample."""
+    if not spec.choices or not isinstance(value, str):
         return False
-    return param.type == "voice" and not value.lower().startswith(("http:", "https:", "/", "./", "~"))
+    return spec.type == "voice" and not value.lower().startswith(("http:", "https:", "/", "./", "~"))
 
 
-def _wanted(param: Param, kind: str, value: object) -> MediaArgument:
-    several = param.type.endswith("_urls")
+def _media_argument(spec: ParamSpec, kind: str, value: object) -> MediaArgument:
     values: tuple[object, ...]
-    if isinstance(value, str) and several:
+    if isinstance(value, str) and spec.several:
         values = tuple(_listed(value))
     elif isinstance(value, list | tuple):
         values = tuple(value)
     else:
         values = (value,)
-    if not several and len(values) != 1:
-        raise BadValue(f"{param.id} takes one {kind}, not {len(values)}.", value=param.id)
-    limits = param.constraints if isinstance(param.constraints, dict) else {}
-    most = limits.get("maxCount")
-    wanted = MediaArgument(kind, several, values, most if isinstance(most, int) else None)
-    wanted.check_count(param.id, len(values))
-    return wanted
+    if not spec.several and len(values) != 1:
+        raise BadValue(f"{spec.id} takes one {kind}, not {len(values)}.", value=spec.id)
+    argument = MediaArgument(kind, spec.several, values, spec.max_count)
+    argument.check_count(spec.id, len(values))
+    return argument
 
 
 def _listed(text: str) -> Iterator[str]:
-    """Paths and URLs in a text, with commas between them. A URL may hold commas itself, as those of
-    ZOOOP's pictures do (`format=png,quality=95`): one ends before a space or another URL."""
+    """Yield the paths and URLs of a comma-separated text.
+
+    A URL may itself hold commas, as those of ZOOOP's images do (`format=png,quality=95`): it ends before a
+    space or another URL.
+    """
     for piece in re.split(r",\s+|,(?=https?://)", text, flags=re.IGNORECASE):
         whole = piece.lower().lstrip().startswith(("http://", "https://"))
         for part in [piece] if whole else piece.split(","):
@@ -274,40 +232,39 @@ def _listed(text: str) -> Iterator[str]:
 
 
 def _complete(
-    schema: Sequence[Param],
+    specs: Sequence[ParamSpec],
     params: dict[str, Any],
     media: Mapping[str, MediaArgument],
-    prompt: Param | None,
+    prompt: ParamSpec | None,
     name: str,
 ) -> None:
     missing = []
-    for param in schema:
-        if param.id in params or param.id in media:
+    for spec in specs:
+        if spec.id in params or spec.id in media:
             continue
-        if param.required and param.default is not None:
-            params[param.id] = param.default
-        elif param.required or param is prompt:
-            missing.append(param)
+        if spec.required and spec.default is not None:
+            params[spec.id] = spec.default
+        elif spec.required or spec is prompt:
+            missing.append(spec)
     blank = [
-        param
-        for param in schema
-        if param.type in _TEXT
-        and isinstance(text := params.get(param.id), str)
+        spec
+        for spec in specs
+        if spec.kind == "text"
+        and isinstance(text := params.get(spec.id), str)
         and not text.strip()
-        and (param.required or param is prompt)
+        and (spec.required or spec is prompt)
     ]
     if missing or blank:
-        what = ", ".join(_hint(param) for param in [*missing, *blank])
+        what = ", ".join(_hint(spec) for spec in [*missing, *blank])
         raise MissingValue(f"{name} needs {what}.", value=(missing or blank)[0].id)
 
 
-def _hint(param: Param) -> str:
-    if param.id == "prompt":
+def _hint(spec: ParamSpec) -> str:
+    if spec.id == "prompt":
         return "a prompt"
-    choices = choices_of(param.options, param.enum_values)
-    if choices:
-        return f"{param.id} ({', '.join(str(choice) for choice, _ in choices[:8])})"
-    return f"{param.id} ({media_kind(param) or param.type})"
+    if spec.choices:
+        return f"{spec.id} ({', '.join(choice.text for choice in spec.choices[:8])})"
+    return f"{spec.id} ({spec.media or spec.type})"
 
 
 def _check_length(name: str, text: object, longest: int) -> None:

@@ -11,10 +11,11 @@ from zooop_nb.contract.categories import Category
 from zooop_nb.contract.shapes import Model, Version
 from zooop_nb.errors import Action, InputError, UnknownName, remedy
 from zooop_nb.nearest import nearest
+from zooop_nb.orders.params import param_spec
 
 IMAGE_DEFAULT: Final = "GPT Image 2.0"
 IMAGE_PARAMS: Final[Mapping[str, str]] = {"quality": "low", "resolution": "2k", "aspect_ratio": "1:1"}
-"""The guide's params for a picture whose request names no model, whatever its prompt says of quality."""
+"""The guide's params for an image whose request names no model, whatever its prompt says about quality."""
 
 VIDEO_BEST: Final = ("Seedance 2",)
 VIDEO_BALANCED: Final = ("Kling O3", "Kling V3", "Happy Horse", "Grok Imagine")
@@ -22,10 +23,10 @@ VIDEO_CHEAP: Final = ("Grok Imagine",)
 
 
 def match_model(models: Sequence[Model], hint: str, *, verb: str) -> Model:
-    """The model that a hint names: by name or brand, case, spaces and punctuation ignored, by substring.
+    """Return the model of a hint: by a part of its name or brand; case, spaces and punctuation are ignored.
 
     An exact name wins, then a name, then a brand; among equals the API's order decides. Raises
-    `UnknownName` with the names that come near.
+    `UnknownName` with similar names.
     """
     asked = _plain(hint)
     if asked:
@@ -44,7 +45,7 @@ def match_model(models: Sequence[Model], hint: str, *, verb: str) -> Model:
 
 
 def match_version(model: Model, hint: str | None) -> Version:
-    """The version that a hint names, by id or name; without a hint, the first. Raises `UnknownName`."""
+    """Return the version of a hint, by id or name; the first one without a hint. Raises `UnknownName`."""
     if not model.versions:
         raise InputError(f"{model.name} has no version that can be ordered.", value=model.name)
     if hint is None:
@@ -60,9 +61,9 @@ def match_version(model: Model, hint: str | None) -> Version:
 def select_model(
     category: Category, models: Sequence[Model], *, best: bool = False, cheap: bool = False
 ) -> tuple[Model, Mapping[str, Any]]:
-    """The model of an order that names none, and the params that the guide gives it.
+    """Return the model for a request that names none, and the params that the guide gives it.
 
-    Raises `InputError` where the category has no model at all.
+    Raises `InputError` if the category has no model.
     """
     if not models:
         raise InputError(f"There is no model for {category} at the moment.", value=str(category))
@@ -94,24 +95,12 @@ def _cheapest(model: Model) -> float:
 
 
 def _offers(model: Model, name: str, value: str) -> bool:
-    """Whether the model still has the param with this choice: the guide may be older than the model."""
+    """Return whether the model still has this choice: the guide may be older than the model."""
     for param in model.params:
         if param.id == name:
-            choices = [str(choice).casefold() for choice, _ in choices_of(param.options, param.enum_values)]
+            choices = [choice.text.casefold() for choice in param_spec(param).choices]
             return not choices or value in choices
     return False
-
-
-def choices_of(options: Any, enum_values: Any = None) -> list[tuple[Any, str]]:
-    """Value and label of each choice, from all the ways in which the API gives options."""
-    choices: list[tuple[Any, str]] = []
-    for option in options or enum_values or []:
-        if isinstance(option, dict):
-            value = option.get("value", option.get("id"))
-            choices.append((value, str(option.get("label", value))))
-        else:
-            choices.append((option, str(option)))
-    return choices
 
 
 def _plain(text: str) -> str:

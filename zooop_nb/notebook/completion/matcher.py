@@ -3,24 +3,16 @@
 Imported at the first TAB, not when the extension is loaded.
 """
 
-import os
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult
 
-from zooop_nb.errors import ZooopError
-from zooop_nb.notebook.completion.rules import Completion, complete, complete_expression
-from zooop_nb.notebook.shell_session import Session
-
-if TYPE_CHECKING:
-    from zooop_nb.contract.categories import Category
-    from zooop_nb.contract.shapes import Model, Recipe
-    from zooop_nb.ledger import OrderRecord
-    from zooop_nb.orders.catalogue import CatalogueCache
-    from zooop_nb.studio import Studio
+from zooop_nb.notebook.completion.candidates import Completion
+from zooop_nb.notebook.completion.rules import complete, complete_expression
+from zooop_nb.notebook.completion.source import SessionSource
+from zooop_nb.notebook.shell_session import ShellSession
 
 
 class Place(NamedTuple):
@@ -63,80 +55,6 @@ def locate(cell: str, row: int, column: int, *, automagic: bool) -> Place | None
     return Place(line[begin.end() :], begin.end(), form)
 
 
-class SessionSource:
-    """What a session knows without asking anybody: the lists on disk, and the ledger once it is in use."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def models(self, category: "Category") -> "Sequence[Model]":
-        """See `CompletionSource`."""
-        kept = self._kept()
-        return kept.models(category) if kept else ()
-
-    def tools(self) -> "Sequence[Recipe]":
-        """See `CompletionSource`."""
-        kept = self._kept()
-        return kept.tools() if kept else ()
-
-    def templates(self) -> "Sequence[Recipe]":
-        """See `CompletionSource`."""
-        kept = self._kept()
-        return kept.templates() if kept else ()
-
-    def last(self) -> "OrderRecord | None":
-        """See `CompletionSource`."""
-        studio = self._studio()
-        try:
-            return (
-                studio.ledger.last(mode="sandbox" if studio.settings.on_sandbox else "live")
-                if studio
-                else None
-            )
-        except ZooopError:
-            # The next order says what is wrong with the ledger; TAB is not the place.
-            return None
-
-    def unfinished(self) -> "Sequence[OrderRecord]":
-        """See `CompletionSource`."""
-        studio = self._studio()
-        try:
-            return studio.ledger.unfinished() if studio else ()
-        except ZooopError:
-            return ()
-
-    def paths(self, begun: str) -> Sequence[str]:
-        """See `CompletionSource`. Hidden files only where a dot asks for them."""
-        cut = max(begun.rfind("/"), begun.rfind(os.sep)) + 1
-        folder, name = begun[:cut], begun[cut:]
-        try:
-            with os.scandir(Path(folder or ".").expanduser()) as found:
-                names = sorted(
-                    f"{each.name}/" if each.is_dir() else each.name
-                    for each in found
-                    if each.name.startswith(name) and (name or not each.name.startswith("."))
-                )
-        except (OSError, RuntimeError, ValueError):
-            # No such folder, no such user's home, or a name that no folder can have.
-            return ()
-        return [folder + each for each in names]
-
-    def _studio(self) -> "Studio | None":
-        """The studio, where there is one and its ledger has begun: TAB begins neither."""
-        studio = self._session.known_studio()
-        return studio if studio is not None and studio.settings.ledger_path.exists() else None
-
-    def _kept(self) -> "CatalogueCache | None":
-        try:
-            settings = self._session.settings()
-        except ZooopError:
-            # A setting that cannot be used: the next line that is run says so.
-            return None
-        from zooop_nb.orders.catalogue import CatalogueCache
-
-        return CatalogueCache(settings.host, settings.cache_path)
-
-
 class _NothingElse(Sequence[SimpleCompletion]):
     """No completions, and nobody else's either.
 
@@ -154,7 +72,7 @@ class _NothingElse(Sequence[SimpleCompletion]):
         raise IndexError(place)
 
 
-def answer(context: CompletionContext, session: Session) -> SimpleMatcherResult:
+def answer(context: CompletionContext, session: ShellSession) -> SimpleMatcherResult:
     """What `complete` finds under the cursor of a cell, as IPython takes it from a matcher."""
     shell, column = session.shell, context.cursor_position
     place = locate(
