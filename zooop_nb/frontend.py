@@ -5,16 +5,19 @@ the default; below it a front end is passed on.
 """
 
 import sys
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from zooop_nb.orders.order import Origin
-from zooop_nb.tasks.checkout import Frontend, PricedBatch
+from zooop_nb.tasks.frontend import Frontend
+
+if TYPE_CHECKING:
+    from zooop_nb.orders.order import Origin
+    from zooop_nb.tasks.batch import PricedBatch
 
 
 class HostFrontend(Frontend, Protocol):
     """A front end that also knows where an order is written, so that it can serve as the default."""
 
-    def origin(self) -> Origin:
+    def origin(self) -> "Origin":
         """Return where the order that is being placed is written: notebook and cell, as far as known."""
         ...
 
@@ -22,11 +25,13 @@ class HostFrontend(Frontend, Protocol):
 class TerminalFrontend:
     """The front end of a script or of an interactive Python in a terminal."""
 
-    def origin(self) -> Origin:
+    def origin(self) -> "Origin":
         """A script has no cells."""
+        from zooop_nb.orders.order import Origin
+
         return Origin()
 
-    def announce(self, batch: PricedBatch) -> None:
+    def announce(self, batch: "PricedBatch") -> None:
         """Nothing: a program shows what it likes."""
 
     def ask(self, question: str) -> bool | None:

@@ -62,15 +62,16 @@ class VerbCall(Protocol):
     ) -> Result: ...
 
 
-class NamedCall(Protocol[R_co]):
-    """`studio.start("image", "a red panda")`, `studio.tool("background-removal", image_url=...)`."""
+class StartCall(Protocol[R_co]):
+    """`studio.start("image", "a red panda")`."""
 
     def __call__(
         self,
-        name: str,
+        verb: str,
         words: str = "",
         /,
         *,
+        slug: str | None = None,
         model: str | None = None,
         version: str | None = None,
         count: int = 1,
@@ -110,15 +111,17 @@ class BatchCall(Protocol):
     ) -> Gallery: ...
 
 
-class ChangesCall(Protocol):
-    """`studio.again(quality="medium")`."""
+class RecipeCall(Protocol):
+    """`studio.tool("background-removal", image_url=...)`."""
 
-    def __call__(
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
         self,
+        slug: str,
+        words: str = "",
+        /,
         *,
-        model: str | None = None,
-        version: str | None = None,
-        count: int = 1,
+        count: int,
         tags: str | Sequence[str] = (),
         yes: bool = False,
         ask: bool = False,
@@ -128,12 +131,63 @@ class ChangesCall(Protocol):
         **model_params: object,
     ) -> Result | Gallery: ...
 
+    @overload
+    def __call__(
+        self,
+        slug: str,
+        words: str = "",
+        /,
+        *,
+        tags: str | Sequence[str] = (),
+        yes: bool = False,
+        ask: bool = False,
+        budget: Number | None = None,
+        fresh: bool = False,
+        params: Mapping[str, object] | None = None,
+        **model_params: object,
+    ) -> Result: ...
+
+
+class ChangesCall(Protocol):
+    """`studio.again(quality="medium")`."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self,
+        *,
+        count: int,
+        model: str | None = None,
+        version: str | None = None,
+        tags: str | Sequence[str] = (),
+        yes: bool = False,
+        ask: bool = False,
+        budget: Number | None = None,
+        fresh: bool = False,
+        params: Mapping[str, object] | None = None,
+        **model_params: object,
+    ) -> Result | Gallery: ...
+
+    @overload
+    def __call__(
+        self,
+        *,
+        model: str | None = None,
+        version: str | None = None,
+        tags: str | Sequence[str] = (),
+        yes: bool = False,
+        ask: bool = False,
+        budget: Number | None = None,
+        fresh: bool = False,
+        params: Mapping[str, object] | None = None,
+        **model_params: object,
+    ) -> Result: ...
+
 
 class StartsTasks(Protocol):
     """What a verb needs of its `Studio`."""
 
     @property
-    def start_all(self) -> NamedCall[Tasks]:
+    def start_all(self) -> StartCall[Tasks]:
         """Order and return the tasks."""
         ...
 
@@ -163,9 +217,14 @@ class VerbMethod:
         return self if studio is None else cast("VerbCall", self._method.__get__(studio, owner))
 
 
-def takes_name(method: Callable[..., R]) -> NamedCall[R]:
-    """Declare the keywords of a method that takes a verb or slug, and words."""
-    return cast("NamedCall[R]", _with_options(method))
+def takes_verb(method: Callable[..., R]) -> StartCall[R]:
+    """Declare the keywords of a method that takes a verb and words."""
+    return cast("StartCall[R]", _with_options(method))
+
+
+def takes_slug(method: Callable[..., Result | Gallery]) -> RecipeCall:
+    """Declare the keywords of a method that takes the slug of a tool or template."""
+    return cast("RecipeCall", _with_options(method))
 
 
 def takes_prompts(method: Callable[..., Gallery]) -> BatchCall:

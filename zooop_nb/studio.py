@@ -17,7 +17,7 @@ from zooop_nb.orders.inputs import upload_value
 from zooop_nb.orders.request import OrderRequest, read_call, repeat_request
 from zooop_nb.results.values import Described, Gallery, Quoted, Result, Upload
 from zooop_nb.settings import Settings, Token
-from zooop_nb.signatures import VerbMethod, takes_changes, takes_name, takes_prompts
+from zooop_nb.signatures import VerbMethod, takes_changes, takes_prompts, takes_slug, takes_verb
 from zooop_nb.tasks import loop
 from zooop_nb.tasks.checkout import Checkout
 from zooop_nb.tasks.task import Task, Tasks
@@ -150,27 +150,30 @@ class Studio:
         """Return an earlier description by the id of its order, or by its first 4 characters or more."""
         return Described.of(self.ledger.find(order_id))
 
-    @takes_name
-    def quote(self, verb: str, words: str = "", **options: Any) -> Quoted:
-        """Return the exact price of an order that is not placed; the ledger has it as a quote."""
-        request, _ = read_call(verb, words, options)
+    @takes_verb
+    def quote(self, verb: str, words: str = "", *, slug: str | None = None, **options: Any) -> Quoted:
+        """Return the exact price of an order that is not placed; the ledger has it as a quote.
+
+        `slug` is that of a tool or template, with the verbs `tool` and `template`.
+        """
+        request, _ = read_call(verb, words, options, slug=slug)
         return self.checkout.quote(request, self.frontend.origin())
 
     # Orders.
 
-    @takes_name
-    def start(self, verb: str, words: str = "", **options: Any) -> Task:
+    @takes_verb
+    def start(self, verb: str, words: str = "", *, slug: str | None = None, **options: Any) -> Task:
         """Quote, confirm and submit one task; it is followed in the background."""
         if options.get("count", 1) != 1:
             raise InputError(
                 "start() makes one task; start_all() makes several.", value=str(options["count"])
             )
-        return self.start_all(verb, words, **options)[0]
+        return self.start_all(verb, words, slug=slug, **options)[0]
 
-    @takes_name
-    def start_all(self, verb: str, words: str = "", **options: Any) -> Tasks:
+    @takes_verb
+    def start_all(self, verb: str, words: str = "", *, slug: str | None = None, **options: Any) -> Tasks:
         """Quote, confirm and submit `count` tasks; they are followed in the background."""
-        request, spending = read_call(verb, words, options)
+        request, spending = read_call(verb, words, options, slug=slug)
         return self.checkout.order([request], self.frontend, self.frontend.origin(), **spending)
 
     @takes_prompts
@@ -187,12 +190,12 @@ class Studio:
         origin = self.frontend.origin()
         return self.checkout.order(requests, self.frontend, origin, variants=False, **spending).result()
 
-    @takes_name
+    @takes_slug
     def tool(self, slug: str, words: str = "", **options: Any) -> Result | Gallery:
         """Run an AI tool and wait."""
         return self._recipe("tool", slug, words, options)
 
-    @takes_name
+    @takes_slug
     def template(self, slug: str, words: str = "", **options: Any) -> Result | Gallery:
         """Run a template, by its slug or its page's address, and wait."""
         return self._recipe("template", slug, words, options)

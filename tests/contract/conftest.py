@@ -5,7 +5,7 @@ what is sent again as it is. Each test starts at the world's beginning and in a 
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ import pytest
 import stamina
 from PIL import Image
 
-from zooop_nb import frontend as face
+from zooop_nb import frontend
 from zooop_nb import settings as settings_
 from zooop_nb.orders.order import Origin
-from zooop_nb.orders.pricing import OrderRequest
+from zooop_nb.orders.request import OrderRequest
 from zooop_nb.sandbox.process import SandboxProcess
 from zooop_nb.settings import Settings
 from zooop_nb.studio import Studio
+from zooop_nb.tasks.batch import PricedBatch
 
 MAIN, TEAM, OTHER = "zpk_test_main", "zpk_test_team", "zpk_test_other"
 WORLD: dict[str, Any] = {
@@ -87,6 +88,9 @@ class ScriptedFrontend:
 
     def origin(self) -> Origin:
         return self.here
+
+    def announce(self, batch: PricedBatch) -> None:
+        """Nothing is shown."""
 
     def ask(self, question: str) -> bool | None:
         self.questions.append(question)
@@ -170,11 +174,11 @@ def studio(studio_of: Callable[..., Studio]) -> Studio:
 
 @pytest.fixture
 def front() -> Iterator[ScriptedFrontend]:
-    """Stands in front of the studio until the test's end."""
+    """The default front end until the test's end."""
     scripted = ScriptedFrontend()
-    before = face.use(scripted)
+    before = frontend.register(scripted)
     yield scripted
-    face.use(before)
+    frontend.register(before)
 
 
 @pytest.fixture(scope="session")
@@ -195,3 +199,8 @@ def cheap(words: str = "a red panda", **given: Any) -> OrderRequest:
     """A picture for 1 credit, to be prepared."""
     params = {"aspect_ratio": "1:1", **given.pop("params", {})}
     return OrderRequest("image", words, params=params, model=CHEAP, **given)
+
+
+def prepare(studio: Studio, requests: Sequence[OrderRequest], **how: Any) -> PricedBatch:
+    """Price requests that are written where the front end says."""
+    return studio.checkout.prepare(requests, studio.frontend.origin(), **how)

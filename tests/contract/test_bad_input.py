@@ -19,7 +19,7 @@ INPUT: list[tuple[str, type, list[str], Callable[[Studio], object]]] = [
         "an unknown verb",
         errors.UnknownName,
         ["“imgae”", "image"],
-        lambda it: it.make("imgae", "a red panda"),
+        lambda it: it.start("imgae", "a red panda"),
     ),
     (
         "an unknown model",
@@ -96,7 +96,7 @@ INPUT: list[tuple[str, type, list[str], Callable[[Studio], object]]] = [
         ["“background-remover”", "background-removal"],
         lambda it: it.tool("background-remover", image_url="a.png"),
     ),
-    ("no tool at all", errors.UnknownName, ["tool"], lambda it: it.make("tool")),
+    ("no tool at all", errors.UnknownName, ["tool"], lambda it: it.start("tool")),
     (
         "an unknown template",
         errors.UnknownName,

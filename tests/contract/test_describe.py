@@ -1,6 +1,8 @@
 """A picture in words: a credit that is in the ledger, and never asked for twice."""
 
 import json
+import os
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -203,7 +205,7 @@ def test_a_description_that_a_dead_session_left_is_unknown_and_never_sent(
     studio.describe(picture)
     entry = only_order(studio)
     # As it stood when its process died: the intent is written, and no answer.
-    with studio.ledger._change() as db:
+    with studio.ledger._db.change() as db:
         db.execute("DROP TRIGGER events_are_not_deleted")
         db.execute("DELETE FROM events")
         db.execute(
@@ -244,15 +246,14 @@ def test_nothing_that_reached_nobody_is_unknown(
 def test_an_answer_that_comes_after_the_waiting_stopped_is_kept(
     studio: Studio, books: Books, picture: Path, faults: Callable[..., None]
 ) -> None:
-    import _thread
-
     studio.upload(picture)
     faults({"path": PATH, "do": {"delay": 0.4}})
 
     def interrupt() -> None:
         while not studio.ledger.unfinished():
             ended.wait(0.01)
-        _thread.interrupt_main()
+        # A real signal: it wakes the waiting main thread.
+        os.kill(os.getpid(), signal.SIGINT)
 
     ended = threading.Event()
     threading.Thread(target=interrupt, daemon=True).start()

@@ -16,6 +16,7 @@ from zooop_nb import settings as settings_
 from zooop_nb.cli import main
 from zooop_nb.client.diagnosis import Finding, Verdict
 from zooop_nb.doctor import Diagnosis, examine
+from zooop_nb.errors import python_words
 from zooop_nb.settings import Settings
 
 
@@ -106,7 +107,7 @@ def test_two_failures_and_then_an_answer_are_no_outage(
 def test_it_is_you_where_neither_answers(look: Callable[..., Diagnosis], nowhere: str) -> None:
     diagnosis = look(site=nowhere, host=nowhere)
     assert diagnosis.verdict is Verdict.IT_IS_YOU
-    assert by_name(diagnosis)["site"].remedy == "Check your network, proxy and DNS."
+    assert python_words(by_name(diagnosis)["site"].remedies) == "Check your network, proxy and DNS."
 
 
 def test_a_site_that_is_away_is_only_worth_knowing_while_the_api_answers(
@@ -137,14 +138,14 @@ def test_a_site_with_trouble_of_its_own_is_not_up(
 def test_a_sandbox_that_does_not_run_is_yours(look: Callable[..., Diagnosis], nowhere: str) -> None:
     diagnosis = look(host=nowhere)
     assert diagnosis.verdict is Verdict.IT_IS_YOU
-    assert "python -m zooop_nb sandbox" in by_name(diagnosis)["api"].remedy
+    assert "python -m zooop_nb sandbox" in python_words(by_name(diagnosis)["api"].remedies)
 
 
 def test_another_server_at_the_hosts_address_is_yours(
     look: Callable[..., Diagnosis], site: Callable[..., Witness]
 ) -> None:
     diagnosis = look(site=site(200).url, host=site(404, {}, b"no such page").url)
-    assert by_name(diagnosis)["api"].remedy == "Check ZOOOP_API_HOST."
+    assert python_words(by_name(diagnosis)["api"].remedies).startswith("Check ZOOOP_API_HOST")
     assert not diagnosis.ok
 
 
@@ -163,7 +164,7 @@ def test_a_token_that_cannot_be_used_is_yours(
     assert diagnosis.verdict is Verdict.IT_IS_YOU
     finding = by_name(diagnosis)["token at the API"]
     assert finding.ok is False
-    assert said in f"{finding.detail} {finding.remedy}"
+    assert said in f"{finding.detail} {python_words(finding.remedies)}"
     assert token not in "".join(diagnosis.lines())
 
 
@@ -177,7 +178,7 @@ def test_without_a_token_the_api_is_asked_and_the_token_is_what_is_missing(
     found = by_name(diagnosis)
     assert found["api"].ok
     assert "token at the API" not in found
-    assert "ZOOOP_API_KEY" in found["token"].remedy
+    assert "ZOOOP_API_KEY" in python_words(found["token"].remedies)
 
 
 def test_a_token_of_an_unusual_form_is_worth_knowing_and_the_api_decides(
@@ -212,7 +213,7 @@ def test_a_folder_that_cannot_be_written_is_named_with_its_variable(
     (tmp_path / "file").write_text("")
     finding = by_name(look(media=tmp_path / "file" / "media"))["media"]
     assert finding.ok is False
-    assert "ZOOOP_NB_MEDIA" in finding.remedy
+    assert "ZOOOP_NB_MEDIA" in python_words(finding.remedies)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser writes anywhere")

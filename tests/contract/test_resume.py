@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import CHEAP, MAIN, OTHER, WORLD, Books, ScriptedFrontend, cheap
+from tests.contract.conftest import CHEAP, MAIN, OTHER, WORLD, Books, ScriptedFrontend, cheap, prepare
 from zooop_nb import errors
 from zooop_nb.ledger import Ledger, OrderRecord
 from zooop_nb.sandbox.process import SandboxProcess
 from zooop_nb.studio import Studio
-from zooop_nb.tasks.checkout import PricedBatch
+from zooop_nb.tasks.batch import PricedBatch
 
 SUBMIT = {"method": "POST", "path": "/v1/tasks"}
 TASK = {"method": "GET", "path": "/v1/tasks/*"}
@@ -128,9 +128,9 @@ def test_a_submit_that_certainly_did_not_leave_is_over_and_leaves_nothing_to_res
 ) -> None:
     with SandboxProcess.start(world=WORLD, speed=0) as short_lived:
         studio = studio_of(host=short_lived.url)
-        prepared = studio.prepare([cheap()])
+        prepared = prepare(studio, [cheap()])
     with pytest.raises(errors.Unreachable, match=short_lived.url):
-        studio.place(prepared).accepted()
+        studio.checkout.place(prepared).accepted()
     assert studio.tasks().empty
 
 
@@ -220,14 +220,14 @@ CELL = "%zooop image a red panda"
 def abandon(studio: Studio, faults: Callable[..., None], *asks: Any) -> list[str]:
     """Orders of the cell that runs, submitted and then left."""
     faults({**TASK, "do": {"delay": 5}, "times": None})
-    tasks = studio.place(studio.prepare([*asks] or [cheap()], yes=True)).accepted()
+    tasks = studio.checkout.place(prepare(studio, [*asks] or [cheap()], yes=True)).accepted()
     tasks.stop_waiting()
     faults()
     return [task.order_id for task in tasks]
 
 
 def attached(prepared: PricedBatch) -> list[str]:
-    return [entry.order_id for plan in prepared.plans for entry in plan.attached]
+    return [entry.order_id for entry in prepared.attached]
 
 
 def test_the_same_cell_run_again_attaches_and_pays_nothing_more(
@@ -236,13 +236,13 @@ def test_the_same_cell_run_again_attaches_and_pays_nothing_more(
     front.run_cell(CELL, "run 1")
     [order] = abandon(studio, faults)
     front.run_cell(CELL, "run 2")
-    prepared = studio.prepare([cheap()])
-    assert (prepared.total, prepared.tasks, attached(prepared)) == (0, 0, [order])
-    [result] = studio.place(prepared).result()
+    prepared = prepare(studio, [cheap()])
+    assert (prepared.total, len(prepared.records), attached(prepared)) == (0, 0, [order])
+    [result] = studio.checkout.place(prepared).result()
     assert (result.order_id, result.status) == (order, "succeeded")
     assert books.spent() == charges(studio) == 1
     front.run_cell(CELL, "run 3")
-    assert attached(studio.prepare([cheap()])) == []
+    assert attached(prepare(studio, [cheap()])) == []
 
 
 def test_each_abandoned_order_is_attached_once_and_in_their_order(
@@ -251,10 +251,10 @@ def test_each_abandoned_order_is_attached_once_and_in_their_order(
     front.run_cell(CELL, "run 1")
     orders = abandon(studio, faults, cheap(count=2))
     front.run_cell(CELL, "run 2")
-    first, rest = studio.prepare([cheap()]), studio.prepare([cheap(count=3)])
+    first, rest = prepare(studio, [cheap()]), prepare(studio, [cheap(count=3)])
     assert (attached(first), attached(rest)) == (orders[:1], orders[1:])
-    assert (first.total, rest.total, rest.tasks) == (0, 2, 2)
-    results = [*studio.place(first).result(), *studio.place(rest).result()]
+    assert (first.total, rest.total, len(rest.records)) == (0, 2, 2)
+    results = [*studio.checkout.place(first).result(), *studio.checkout.place(rest).result()]
     assert [each.order_id for each in results][:2] == orders
     assert len({each.order_id for each in results}) == 4
     assert books.spent() == charges(studio) == 4
@@ -266,9 +266,9 @@ def test_fresh_pays_anew(
     front.run_cell(CELL, "run 1")
     [order] = abandon(studio, faults)
     front.run_cell(CELL, "run 2")
-    prepared = studio.prepare([cheap()], fresh=True)
+    prepared = prepare(studio, [cheap()], fresh=True)
     assert attached(prepared) == []
-    studio.place(prepared).result()
+    studio.checkout.place(prepared).result()
     assert books.spent() == 2
     assert studio.tasks()["order_id"].tolist() == [order]
 
@@ -295,7 +295,7 @@ def test_another_cell_notebook_or_order_does_not_attach(
     front.run_cell(CELL, "run 1")
     abandon(studio, faults)
     front.run_cell(cell, "run 2", notebook)
-    assert attached(studio.prepare([ask])) == []
+    assert attached(prepare(studio, [ask])) == []
 
 
 def test_the_run_that_left_an_order_does_not_attach_to_it_itself(
@@ -303,7 +303,7 @@ def test_the_run_that_left_an_order_does_not_attach_to_it_itself(
 ) -> None:
     front.run_cell(CELL, "run 1")
     abandon(studio, faults)
-    assert attached(studio.prepare([cheap()])) == []
+    assert attached(prepare(studio, [cheap()])) == []
 
 
 def test_an_order_that_somebody_follows_is_not_attached_to(
@@ -311,9 +311,9 @@ def test_an_order_that_somebody_follows_is_not_attached_to(
 ) -> None:
     front.run_cell(CELL, "run 1")
     faults({**TASK, "do": {"delay": 0.5}})
-    task = studio.place(studio.prepare([cheap()])).accepted()
+    task = studio.checkout.place(prepare(studio, [cheap()])).accepted()
     front.run_cell(CELL, "run 2")
-    assert attached(studio.prepare([cheap()])) == []
+    assert attached(prepare(studio, [cheap()])) == []
     [result] = studio.resume()
     assert "a live session follows it" in (result.error or "")
     assert task.result()[0].status == "succeeded"
@@ -327,12 +327,12 @@ def test_a_no_gives_back_what_was_attached_to(
     [order] = abandon(studio, faults)
     front.run_cell(CELL, "run 2")
     with pytest.raises(errors.ConfirmationNeeded):
-        studio.desk.order([cheap(count=2)], variants=True, ask=True)
+        studio.checkout.order([cheap(count=2)], studio.frontend, studio.frontend.origin(), ask=True)
     assert studio.tasks()["followed"].tolist() == [False]
     with pytest.raises(errors.OverBudget):
-        studio.desk.order([cheap(count=2)], variants=True, budget=0)
+        studio.checkout.order([cheap(count=2)], studio.frontend, studio.frontend.origin(), budget=0)
     assert studio.tasks()["followed"].tolist() == [False]
-    assert attached(studio.prepare([cheap()])) == [order]
+    assert attached(prepare(studio, [cheap()])) == [order]
 
 
 def test_a_quote_that_fails_gives_back_what_was_attached_to(
@@ -343,8 +343,8 @@ def test_a_quote_that_fails_gives_back_what_was_attached_to(
     front.run_cell(CELL, "run 2")
     faults({"path": "/v1/quote", "do": {"status": 400, "code": "invalid_payload"}})
     with pytest.raises(errors.InvalidRequest):
-        studio.prepare([cheap(count=2)])
-    assert attached(studio.prepare([cheap()])) == [order]
+        prepare(studio, [cheap(count=2)])
+    assert attached(prepare(studio, [cheap()])) == [order]
 
 
 def test_an_order_without_an_answer_is_attached_to_and_sent_again_under_its_key(
@@ -353,9 +353,9 @@ def test_an_order_without_an_answer_is_attached_to_and_sent_again_under_its_key(
     front.run_cell(CELL, "run 1")
     entry = lose(studio, faults)
     front.run_cell(CELL, "run 2")
-    again = studio.prepare([cheap(params={"aspect_ratio": None})])
+    again = prepare(studio, [cheap(params={"aspect_ratio": None})])
     assert attached(again) == [entry.order_id]
-    assert studio.place(again).result()[0].status == "succeeded"
+    assert studio.checkout.place(again).result()[0].status == "succeeded"
     assert books.spent() == charges(studio) == 1
 
 
@@ -366,31 +366,32 @@ def test_an_order_that_may_not_be_sent_again_is_not_attached_to(
     entry = lose(studio, faults)
     front.run_cell(CELL, "run 2")
     ask = cheap(params={"aspect_ratio": None})
-    assert attached(studio_of(OTHER).prepare([ask])) == []
+    assert attached(prepare(studio_of(OTHER), [ask])) == []
     age(studio, entry, 23.5)
-    assert attached(studio.prepare([ask])) == []
+    assert attached(prepare(studio, [ask])) == []
 
 
 # The kernel's end, by an interrupt or worse.
 
 PROGRAM = """
     import os, sys, threading, time
-    from zooop_nb import frontend as face
+    from zooop_nb import frontend
     from zooop_nb.orders.order import Origin
-    from zooop_nb.orders.pricing import OrderRequest
+    from zooop_nb.orders.request import OrderRequest
     from zooop_nb.studio import Studio
     from zooop_nb.tasks.task import WaitingStopped
 
     class Cell:
         run = "1"
         def origin(self): return Origin(notebook="a.ipynb", cell="c", run=self.run)
+        def announce(self, batch): pass
         def ask(self, question): return None
 
     cell = Cell()
-    face.use(cell)
+    frontend.register(cell)
     studio = Studio()
     ask = OrderRequest("image", "a red panda", model="Z-Image Turbo", count=2)
-    tasks = studio.place(studio.prepare([ask]))
+    tasks = studio.checkout.place(studio.checkout.prepare([ask], cell.origin()))
 """
 INTERRUPTED = """
     threading.Timer(0.5, lambda: os.kill(os.getpid(), 2)).start()
@@ -403,9 +404,9 @@ INTERRUPTED = """
         assert left == [task.order_id for task in tasks]
         assert "paid" in str(stopped)
     cell.run = "2"
-    again = studio.prepare([ask])
-    print(again.total, [e.order_id for p in again.plans for e in p.attached] == left)
-    print([each.status for each in studio.place(again).result()])
+    again = studio.checkout.prepare([ask], cell.origin())
+    print(again.total, [record.order_id for record in again.attached] == left)
+    print([each.status for each in studio.checkout.place(again).result()])
 """
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import CHEAP, Books, ScriptedFrontend, cheap
+from tests.contract.conftest import CHEAP, Books, ScriptedFrontend, cheap, prepare
 from zooop_nb import errors
 from zooop_nb.studio import Studio
 
@@ -143,18 +143,18 @@ def test_an_order_whose_answer_is_lost_still_counts_against_the_budget(
 
 
 def test_an_intent_that_cannot_be_written_submits_nothing_at_all(studio: Studio, books: Books) -> None:
-    prepared = studio.prepare([cheap(), cheap("a fox")], yes=True)
+    prepared = prepare(studio, [cheap(), cheap("a fox")], yes=True)
     studio.ledger._db.connection.execute(
         "CREATE TRIGGER full BEFORE UPDATE OF state ON orders WHEN new.state = 'intended'"
         " AND (SELECT count(*) FROM orders WHERE state = 'intended') = 1"
         " BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
     )
     with pytest.raises(errors.LedgerError, match="disk is full"):
-        studio.place(prepared)
+        studio.checkout.place(prepared)
     studio.ledger._db.connection.execute("DROP TRIGGER full")
     assert books.tasks == []
     assert studio.tasks().empty
-    assert len(studio.place(prepared).result()) == 2
+    assert len(studio.checkout.place(prepared).result()) == 2
     assert books.spent() == 2
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.contract.conftest import CHEAP, MAIN, TEAM, Books, cheap
+from tests.contract.conftest import CHEAP, MAIN, TEAM, Books, cheap, prepare
 from zooop_nb import errors
 from zooop_nb.ledger.dataframe import COLUMNS
 from zooop_nb.studio import Studio
-from zooop_nb.verbs import VERBS
+from zooop_nb.verbs import GENERATION_VERBS, VERBS
 
 
 def rows(studio: Studio, **only: object) -> list[dict[str, Any]]:
@@ -235,15 +235,15 @@ def test_a_model_that_fails_costs_nothing_and_the_ledger_sums_to_nothing(
 
 def test_what_failed_stands_in_the_gallery_beside_what_did_not(studio: Studio, books: Books) -> None:
     asks = [cheap(), cheap("a fox")]
-    bad = studio.prepare([*asks, _failing()], yes=True)
-    gallery = studio.place(bad).accepted().result()
+    bad = prepare(studio, [*asks, _failing()], yes=True)
+    gallery = studio.checkout.place(bad).accepted().result()
     assert [each.status for each in gallery] == ["succeeded", "succeeded", "failed"]
     assert len(gallery.failed) == 1
     assert gallery.credits == books.spent() == 2
 
 
 def _failing() -> Any:
-    from zooop_nb.orders.pricing import OrderRequest
+    from zooop_nb.orders.request import OrderRequest
 
     return OrderRequest("image", "a red panda", model="Ideogram")
 
@@ -327,10 +327,8 @@ def test_a_cancelled_await_leaves_the_order_to_be_resumed(
 
 
 def test_every_verb_is_a_method_and_an_unknown_one_is_named(studio: Studio) -> None:
-    for verb in VERBS:
-        assert (
-            verb in (getattr(Studio, verb).__doc__ or "") or VERBS[verb].help in getattr(Studio, verb).__doc__
-        )
+    for verb in GENERATION_VERBS:
+        assert VERBS[verb].summary in (getattr(Studio, verb).__doc__ or "")
         assert callable(getattr(studio, verb))
     with pytest.raises(errors.UnknownName) as caught:
         studio.quote("imaeg", "a red panda")

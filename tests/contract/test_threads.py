@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.contract.conftest import CHEAP, MAIN, Books, ScriptedFrontend, cheap
+from tests.contract.conftest import CHEAP, MAIN, Books, ScriptedFrontend, cheap, prepare
 from zooop_nb import errors
 from zooop_nb.ledger import Ledger
 from zooop_nb.studio import Studio
+from zooop_nb.tasks.batch import PricedBatch
 
 
 def at_once(number: int, call: Callable[[int], Any]) -> list[Any]:
@@ -41,12 +42,12 @@ def test_one_studio_serves_many_threads(studio: Studio, books: Books) -> None:
     assert len({each["idempotencyKey"] for each in books.tasks}) == 6
 
 
-def test_threads_that_are_first_together_get_one_desk_and_so_one_budget(
+def test_threads_that_are_first_together_get_one_checkout_and_so_one_budget(
     studio_of: Callable[..., Studio],
 ) -> None:
     for _ in range(5):
         studio = studio_of()
-        assert len({id(desk) for desk in at_once(8, lambda _, studio=studio: studio.desk)}) == 1
+        assert len({id(checkout) for checkout in at_once(8, lambda _, studio=studio: studio.checkout)}) == 1
 
 
 def test_studios_of_several_threads_share_a_ledger(studio_of: Callable[..., Studio], books: Books) -> None:
@@ -82,11 +83,11 @@ def test_an_abandoned_order_is_claimed_by_one_of_many(
 ) -> None:
     faults({"method": "GET", "path": "/v1/tasks/*", "do": {"delay": 5}, "times": None})
     front.run_cell("cell", "run 1")
-    studio.place(studio.prepare([cheap()])).accepted().stop_waiting()
+    studio.checkout.place(prepare(studio, [cheap()])).accepted().stop_waiting()
     faults()
     front.run_cell("cell", "run 2")
     others = [studio_of() for _ in range(4)]
-    prepared = at_once(4, lambda each: others[each].prepare([cheap()]))
+    prepared = at_once(4, lambda each: prepare(others[each], [cheap()]))
     assert sorted(each.total for each in prepared) == [0, 1, 1, 1]
 
 
@@ -114,7 +115,7 @@ def test_two_that_follow_the_same_task_note_its_charge_once(
     task = studio.start("image", "a red panda", model=CHEAP)
     other = studio_of()
     entry = other.ledger.get(task.order_id)
-    second = other.desk._carry(entry)
+    [second] = other.checkout.place(PricedBatch(resumed=(entry,)))
     assert task.result().credits == second.result().credits == 1
     assert books.spent() == charged(studio.ledger) == 1
 

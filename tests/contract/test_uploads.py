@@ -21,7 +21,7 @@ from tests.kernel.gate import HoldingProxy
 from tests.rules.sandbox_media import clip, moving, tone
 from zooop_nb import errors
 from zooop_nb.client import LiveBackend
-from zooop_nb.client.files import LARGEST_UPLOAD, UPLOAD_TYPES
+from zooop_nb.contract.limits import LARGEST_UPLOAD, UPLOAD_TYPES
 from zooop_nb.orders.inputs import content_type_of
 from zooop_nb.sandbox.process import SandboxProcess
 from zooop_nb.settings import Settings

@@ -6,7 +6,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from zooop_nb.cli import DemoFailed, run_notebook
+from zooop_nb.cli import run_notebook
+from zooop_nb.errors import DemoFailed
 
 
 def notebook(folder: Path, *cells: str) -> Path:

@@ -12,7 +12,7 @@ from zooop_nb.ledger.dataframe import COLUMNS
 from zooop_nb.orders.order import Media, Order, Origin, Target
 from zooop_nb.orders.pricing import PricedOrder, breakdown_of, record_for, slug_of
 from zooop_nb.orders.request import OrderRequest, repeat_request
-from zooop_nb.tasks.checkout import quoted
+from zooop_nb.tasks.batch import quoted
 from zooop_nb.verbs import GENERATION_VERBS
 
 IMAGE = CATEGORIES[0]

@@ -6,12 +6,12 @@ import hashlib
 import itertools
 import mimetypes
 import os
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
+import filelock
 import httpx
 
 from zooop_nb.contract.backend import Fetched
@@ -21,8 +21,6 @@ from zooop_nb.errors import Action, BadMedia, remedy
 
 CHUNK: Final = 256 * 1024
 """Bytes that are read or written at a time."""
-ORPHANED_AFTER: Final = 3600.0
-"""Seconds without a write after which a partial download belongs to a process that died."""
 
 # Types whose usual extension `mimetypes` does not know, or knows by a rarer name.
 _EXTENSIONS: Final = {
@@ -87,27 +85,44 @@ async def save(response: httpx.Response, folder: Path, name: str) -> Fetched:
     content_type = response.headers.get("content-type", "application/octet-stream").partition(";")[0].strip()
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     await asyncio.to_thread(_remove_orphans, folder, name)
-    partial = folder / f".{name}.{uuid.uuid4().hex}.part"
     digest, size = hashlib.sha256(), 0
-    try:
+    path = folder / f"{name}{extension(content_type)}"
+    with _partial(folder, name) as partial:
         with await asyncio.to_thread(partial.open, "wb") as file:
             async for chunk in response.aiter_bytes(CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
                 await asyncio.to_thread(file.write, chunk)
-        path = folder / f"{name}{extension(content_type)}"
         await asyncio.to_thread(os.replace, partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
     return Fetched(path=path, content_type=content_type, size=size, sha256=digest.hexdigest())
 
 
+@contextlib.contextmanager
+def _partial(folder: Path, name: str) -> Iterator[Path]:
+    """Provide a path for a partial download, with a lock beside it that shows others that it is in use."""
+    partial = folder / f".{name}.{uuid.uuid4().hex}.part"
+    lock = filelock.FileLock(partial.with_suffix(".lock"), is_singleton=False)
+    lock.acquire(blocking=False)
+    try:
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
+        _unlock(lock)
+
+
 def _remove_orphans(folder: Path, name: str) -> None:
-    """Remove partial downloads of dead processes. Another process may be downloading the same output now."""
+    """Remove the partial downloads of dead processes. A live one may be downloading the same output now."""
     for partial in folder.glob(f".{name}.*.part"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - partial.stat().st_mtime > ORPHANED_AFTER:
-                partial.unlink()
+        lock = filelock.FileLock(partial.with_suffix(".lock"), is_singleton=False)
+        with contextlib.suppress(filelock.Timeout):
+            lock.acquire(blocking=False)
+            partial.unlink(missing_ok=True)
+            _unlock(lock)
+
+
+def _unlock(lock: filelock.BaseFileLock) -> None:
+    lock.release()
+    Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def short(url: str) -> str:

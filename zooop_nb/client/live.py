@@ -199,7 +199,7 @@ class LiveBackend:
             except httpx.HTTPError as error:
                 raise _unreachable(error, f"GET {files.short(url)}") from error
             except httpx.InvalidURL as error:
-                raise InvalidResponse(f"“{files.short(url)}” is not a URL.") from error
+                raise InvalidResponse(f"“{files.short(url)}” is no URL.") from error
 
         return await retry.call(send)
 

@@ -23,7 +23,8 @@ def decode(body: bytes, shape: type[T], *, asked: str) -> T:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidResponse(
-            f"The response to {asked} is not what the API documentation describes ({error}): {_start(body)}",
+            f"The response to {asked} is not what the API's documentation describes ({error}): "
+            f"{_start(body)}",
             maybe_arrived=True,
         ) from error
 

@@ -7,7 +7,7 @@ from zooop_nb.contract.credits import credits_text
 if TYPE_CHECKING:
     from zooop_nb.frontend import HostFrontend
     from zooop_nb.orders.order import Origin
-    from zooop_nb.tasks.checkout import PricedBatch
+    from zooop_nb.tasks.batch import PricedBatch
 
 
 class MagicFrontend:
@@ -26,7 +26,7 @@ class MagicFrontend:
         API documentation: "Quote before submit".
         """
         from zooop_nb.results.render import quoted_line
-        from zooop_nb.tasks.checkout import quoted
+        from zooop_nb.tasks.batch import quoted
 
         for priced in batch.orders:
             if priced.attached:

@@ -25,6 +25,8 @@ V = TypeVar("V", bound="Result | Gallery")
 
 def order(session: ShellSession, command: Command, namespace: Namespace) -> "Result | Gallery | Task | Tasks":
     """Order what a line asks for. The value is displayed here if nothing else would display it."""
+    from zooop_nb.tasks.task import WaitingStopped
+
     position = session.cell_position()
     studio = session.studio()
     request = request_for(studio, command, namespace)
@@ -32,8 +34,14 @@ def order(session: ShellSession, command: Command, namespace: Namespace) -> "Res
     tasks = studio.checkout.order([request], studio.frontend, session.origin(), **spending)
     if command.options.background:
         return _in_background(tasks)
-    _watch(tasks)
-    return _display(tasks.single_or_gallery(), command.silent, position)
+    try:
+        _watch(tasks)
+        return _display(tasks.single_or_gallery(), command.silent, position)
+    except WaitingStopped:
+        raise
+    except KeyboardInterrupt:
+        # It may have come while the picture was displayed.
+        raise tasks.interrupted() from None
 
 
 def quote(session: ShellSession, command: Command, namespace: Namespace) -> "Quoted":

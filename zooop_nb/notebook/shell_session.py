@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zooop_nb.orders.order import Origin
     from zooop_nb.sandbox.process import SandboxProcess
     from zooop_nb.studio import Studio
-    from zooop_nb.tasks.checkout import PricedBatch
+    from zooop_nb.tasks.batch import PricedBatch
 
 
 class ShellSession:

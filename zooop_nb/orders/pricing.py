@@ -65,8 +65,7 @@ async def resolve(
     if request.count < 1:
         raise InputError(f"The count is 1 or more, not {request.count}.", value=str(request.count))
     if request.verb == "describe":
-        bound = _bind_description(request)
-        return Order(DESCRIPTION, await inputs.identify(bound, store), tags=request.tags, origin=origin)
+        return await _description(request, store, origin)
     if request.verb in {"tool", "template"}:
         target, schema, rules = await _recipe(request, catalogue)
     elif request.verb in GENERATION_VERBS:
@@ -154,10 +153,13 @@ def slug_of(text: str) -> str:
     return text.strip()
 
 
-def _bind_description(request: OrderRequest) -> BoundParams:
+async def _description(request: OrderRequest, store: inputs.MediaStore, origin: Origin) -> Order:
     image = MediaArgument("image", several=False, values=(request.params["image_url"],))
+    # Messages name the verb: the user gave no param.
+    found = await inputs.identify(BoundParams({}, {"describe": image}), store)
     language = request.params.get("language")
-    return BoundParams({"language": language} if language else {}, {"image_url": image})
+    params = {"image_url": found["describe"]} | ({"language": language} if language else {})
+    return Order(DESCRIPTION, params, tags=request.tags, origin=origin)
 
 
 async def _model(request: OrderRequest, catalogue: Catalogue) -> tuple[Target, list[Param], dict[str, Any]]:

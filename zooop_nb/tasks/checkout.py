@@ -10,12 +10,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
-from typing import Final, Protocol, Unpack
+from typing import Final, Unpack
 
 from zooop_nb.contract.backend import Backend
-from zooop_nb.contract.credits import Number, credits_text
 from zooop_nb.contract.shapes import Me
 from zooop_nb.errors import Action, ConfirmationNeeded, Declined, remedy
 from zooop_nb.ledger import Ledger, OrderRecord
@@ -24,63 +23,19 @@ from zooop_nb.orders.approval import Budget, check_call_budget, check_wallet, mu
 from zooop_nb.orders.catalogue import Catalogue
 from zooop_nb.orders.inputs import MediaStore
 from zooop_nb.orders.order import Order, Origin
-from zooop_nb.orders.pricing import PricedOrder, breakdown_of, price, record_for, resolve
+from zooop_nb.orders.pricing import PricedOrder, price, record_for, resolve
 from zooop_nb.orders.request import OrderRequest, SpendingOptions
 from zooop_nb.results.values import Quoted, Result
 from zooop_nb.settings import Settings
 from zooop_nb.tasks import loop
+from zooop_nb.tasks.batch import PricedBatch, quoted
+from zooop_nb.tasks.frontend import Frontend
 from zooop_nb.tasks.progress import ProgressFeed
 from zooop_nb.tasks.runner import DESCRIPTION_LOST, TaskRunner, may_follow, may_resend
 from zooop_nb.tasks.task import Task, Tasks, WaitingStopped
 
 QUOTES_AT_ONCE: Final = 8
 """Orders that are priced side by side: quotes have a rate limit of their own, 120 a minute."""
-
-
-@dataclass(frozen=True)
-class PricedBatch:
-    """What one call will do: its priced orders, and whether they must be confirmed first."""
-
-    orders: tuple[PricedOrder, ...] = ()
-    must_confirm: bool = False
-    budget: Number | None = None
-    """The budget of this call alone, in credits."""
-    resumed: tuple[OrderRecord, ...] = ()
-    """Orders that are only followed on, at no cost."""
-
-    @property
-    def records(self) -> tuple[OrderRecord, ...]:
-        """The new orders, which are left to pay for."""
-        return tuple(record for priced in self.orders for record in priced.records)
-
-    @property
-    def attached(self) -> tuple[OrderRecord, ...]:
-        """The earlier orders that are followed instead of new ones."""
-        return (*self.resumed, *(record for priced in self.orders for record in priced.attached))
-
-    @property
-    def total(self) -> Number:
-        """What is left to pay, in credits."""
-        return sum(priced.total for priced in self.orders)
-
-    @property
-    def question(self) -> str:
-        """The question to confirm."""
-        number = len(self.records)
-        what = "this task" if number == 1 else f"these {number} tasks"
-        return f"Spend {credits_text(self.total)} on {what}?"
-
-
-class Frontend(Protocol):
-    """What a checkout needs of the front end. Called on the caller's thread, never on the background one."""
-
-    def announce(self, batch: PricedBatch) -> None:
-        """Show what will be ordered and what it costs, before it is confirmed and submitted."""
-        ...
-
-    def ask(self, question: str) -> bool | None:
-        """Return the user's answer to a question, or None if the front end takes no input."""
-        ...
 
 
 class Checkout:
@@ -351,21 +306,3 @@ class Checkout:
 
     async def _known_me(self) -> Me:
         return self._me or await self._fresh_me()
-
-
-def quoted(priced: PricedOrder) -> Quoted:
-    """Return the price of the new orders of a priced order, to show.
-
-    Raises `LookupError` if there are none: earlier orders serve for all of them.
-    """
-    if priced.quote is None:
-        raise LookupError("Earlier orders serve for all of this order; there is nothing to price.")
-    return Quoted(
-        credits=priced.quote.credits,
-        count=len(priced.records),
-        eta=priced.quote.estimated_seconds,
-        model=priced.order.target.name,
-        version=priced.order.target.version,
-        breakdown=breakdown_of(priced.quote),
-        params=priced.order.readable_params(),
-    )
