@@ -169,6 +169,27 @@ def imported(tree: ast.AST) -> set[str]:
     return found
 
 
+def test_nothing_below_the_notebook_words_a_message_for_it(root: Path) -> None:
+    found = {}
+    for path in (root / "zooop_nb").rglob("*.py"):
+        room = path.relative_to(root / "zooop_nb").parts[0]
+        if room not in {"notebook", "sandbox"}:
+            for text in literals(ast.parse(path.read_text("utf-8"))):
+                if "%zooop" in text or "cell again" in text:
+                    found[str(path.relative_to(root))] = text
+    assert found == {}
+
+
+def literals(tree: ast.AST) -> set[str]:
+    """The string literals of a module that are not documentation."""
+    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation
+    }
+
+
 @pytest.mark.parametrize("first", ["import zooop_nb", "shell.run_line_magic('load_ext', 'zooop_nb')"])
 def test_loading_imports_nothing_heavy(first: str, tmp_path: Path) -> None:
     script = textwrap.dedent(

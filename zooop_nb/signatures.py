@@ -8,7 +8,7 @@ are keywords too, and a TypedDict with further items (PEP 728) is not supported 
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeVar, cast, overload
+from typing import Any, Final, Literal, Protocol, TypeVar, cast, overload
 
 from zooop_nb.contract.credits import Number
 from zooop_nb.orders.request import OPTION_HELP, OrderOptions
@@ -23,9 +23,27 @@ R_co = TypeVar("R_co", covariant=True)
 class VerbCall(Protocol):
     """`studio.image("a red panda", aspect_ratio="16:9")`."""
 
-    # A call with a count matches both; the first one decides.
     @overload
-    def __call__(  # type: ignore[overload-overlap]
+    def __call__(
+        self,
+        words: str = "",
+        *,
+        count: Literal[1] = 1,
+        model: str | None = None,
+        version: str | None = None,
+        best: bool = False,
+        cheap: bool = False,
+        tags: str | Sequence[str] = (),
+        yes: bool = False,
+        ask: bool = False,
+        budget: Number | None = None,
+        fresh: bool = False,
+        params: Mapping[str, object] | None = None,
+        **model_params: object,
+    ) -> Result: ...
+
+    @overload
+    def __call__(
         self,
         words: str = "",
         *,
@@ -42,24 +60,6 @@ class VerbCall(Protocol):
         params: Mapping[str, object] | None = None,
         **model_params: object,
     ) -> Result | Gallery: ...
-
-    @overload
-    def __call__(
-        self,
-        words: str = "",
-        *,
-        model: str | None = None,
-        version: str | None = None,
-        best: bool = False,
-        cheap: bool = False,
-        tags: str | Sequence[str] = (),
-        yes: bool = False,
-        ask: bool = False,
-        budget: Number | None = None,
-        fresh: bool = False,
-        params: Mapping[str, object] | None = None,
-        **model_params: object,
-    ) -> Result: ...
 
 
 class StartCall(Protocol[R_co]):
@@ -115,7 +115,24 @@ class RecipeCall(Protocol):
     """`studio.tool("background-removal", image_url=...)`."""
 
     @overload
-    def __call__(  # type: ignore[overload-overlap]
+    def __call__(
+        self,
+        slug: str,
+        words: str = "",
+        /,
+        *,
+        count: Literal[1] = 1,
+        tags: str | Sequence[str] = (),
+        yes: bool = False,
+        ask: bool = False,
+        budget: Number | None = None,
+        fresh: bool = False,
+        params: Mapping[str, object] | None = None,
+        **model_params: object,
+    ) -> Result: ...
+
+    @overload
+    def __call__(
         self,
         slug: str,
         words: str = "",
@@ -130,29 +147,29 @@ class RecipeCall(Protocol):
         params: Mapping[str, object] | None = None,
         **model_params: object,
     ) -> Result | Gallery: ...
-
-    @overload
-    def __call__(
-        self,
-        slug: str,
-        words: str = "",
-        /,
-        *,
-        tags: str | Sequence[str] = (),
-        yes: bool = False,
-        ask: bool = False,
-        budget: Number | None = None,
-        fresh: bool = False,
-        params: Mapping[str, object] | None = None,
-        **model_params: object,
-    ) -> Result: ...
 
 
 class ChangesCall(Protocol):
     """`studio.again(quality="medium")`."""
 
     @overload
-    def __call__(  # type: ignore[overload-overlap]
+    def __call__(
+        self,
+        *,
+        count: Literal[1] = 1,
+        model: str | None = None,
+        version: str | None = None,
+        tags: str | Sequence[str] = (),
+        yes: bool = False,
+        ask: bool = False,
+        budget: Number | None = None,
+        fresh: bool = False,
+        params: Mapping[str, object] | None = None,
+        **model_params: object,
+    ) -> Result: ...
+
+    @overload
+    def __call__(
         self,
         *,
         count: int,
@@ -166,21 +183,6 @@ class ChangesCall(Protocol):
         params: Mapping[str, object] | None = None,
         **model_params: object,
     ) -> Result | Gallery: ...
-
-    @overload
-    def __call__(
-        self,
-        *,
-        model: str | None = None,
-        version: str | None = None,
-        tags: str | Sequence[str] = (),
-        yes: bool = False,
-        ask: bool = False,
-        budget: Number | None = None,
-        fresh: bool = False,
-        params: Mapping[str, object] | None = None,
-        **model_params: object,
-    ) -> Result: ...
 
 
 class StartsTasks(Protocol):
