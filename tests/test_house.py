@@ -169,6 +169,19 @@ def imported(tree: ast.AST) -> set[str]:
     return found
 
 
+def test_no_layer_of_the_tests_imports_another_layers(root: Path) -> None:
+    layers = {"browser", "contract", "faults", "kernel", "notebooks", "rules", "sandbox"}
+    found = []
+    for path in (root / "tests").rglob("*.py"):
+        layer = path.relative_to(root / "tests").parts[0]
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests"):
+                parts = node.module.split(".") if node.module else []
+                names = [parts[1]] if len(parts) > 1 else [each.name for each in node.names]
+                found += [(str(path), name) for name in names if name in layers - {layer}]
+    assert found == []
+
+
 def test_nothing_below_the_notebook_words_a_message_for_it(root: Path) -> None:
     found = {}
     for path in (root / "zooop_nb").rglob("*.py"):

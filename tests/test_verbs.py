@@ -1,4 +1,4 @@
-"""One table of verbs: every face and every document says the same, and adding one is what CONTRIBUTING says."""
+"""One table of verbs: faces and documents say the same, and adding one is what CONTRIBUTING says."""
 
 import re
 import shutil
@@ -56,7 +56,7 @@ def test_a_summary_suits_every_face(verb: object) -> None:
 
 
 def test_adding_a_verb_is_what_contributing_says_it_is(root: Path, tmp_path: Path) -> None:
-    """CONTRIBUTING's own two lines, put into a copy of the package, make a magic with TAB, help and a method."""
+    """CONTRIBUTING's own two lines, in a copy of the package, make a magic with TAB, help and a method."""
     contributing = (root / "CONTRIBUTING.md").read_text("utf-8")
     section = contributing.partition("### a verb\n")[2].partition("\n### ")[0]
     in_table, in_studio = re.findall(r"```python\n(.*?)```", section, re.DOTALL)

@@ -1,4 +1,4 @@
-"""A real sandbox over a real socket, for the client and the studio, with its books and faults at hand.
+"""A real sandbox over a real socket, for the client and the studio, with its books and faults.
 
 Nothing is patched: waits between attempts are none by stamina's own testing mode, which leaves the rule of
 what is sent again as it is. Each test starts at the world's beginning and in a home of its own.
@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import stamina
 from PIL import Image
 
+from tests.support.sandbox_harness import SandboxHarness
+from tests.support.scripted_frontend import ScriptedFrontend
 from zooop_nb import frontend
 from zooop_nb import settings as settings_
-from zooop_nb.orders.order import Origin
 from zooop_nb.orders.request import OrderRequest
-from zooop_nb.sandbox.process import SandboxProcess
 from zooop_nb.settings import Settings
 from zooop_nb.studio import Studio
 from zooop_nb.tasks.batch import PricedBatch
@@ -48,91 +47,28 @@ CHEAP = "Z-Image Turbo"
 """1 credit a picture."""
 
 
-class Books:
-    """What the server knows: the truth about money."""
-
-    def __init__(self, http: httpx.Client) -> None:
-        self._http = http
-
-    def whole(self) -> dict[str, Any]:
-        answer: dict[str, Any] = self._http.get("/_sandbox/books").json()
-        return answer
-
-    @property
-    def tasks(self) -> list[dict[str, Any]]:
-        tasks: list[dict[str, Any]] = self.whole()["tasks"]
-        return tasks
-
-    @property
-    def charges(self) -> list[dict[str, Any]]:
-        charges: list[dict[str, Any]] = self.whole()["charges"]
-        return charges
-
-    @property
-    def uploads(self) -> list[dict[str, Any]]:
-        uploads: list[dict[str, Any]] = self.whole()["uploads"]
-        return uploads
-
-    def spent(self) -> int:
-        """What left all wallets, refunds taken off."""
-        return sum(charge["credits"] for charge in self.charges)
-
-
-class ScriptedFrontend:
-    """A front end whose cell the test writes and whose answers it gives."""
-
-    def __init__(self) -> None:
-        self.here = Origin()
-        self.answer: bool | None = None
-        self.questions: list[str] = []
-
-    def origin(self) -> Origin:
-        return self.here
-
-    def announce(self, batch: PricedBatch) -> None:
-        """Nothing is shown."""
-
-    def ask(self, question: str) -> bool | None:
-        self.questions.append(question)
-        return self.answer
-
-    def run_cell(self, cell: str, run: str, notebook: str | None = "a.ipynb") -> None:
-        """From now on orders are written in this cell, by this run of it."""
-        self.here = Origin(notebook=notebook, cell=cell, run=run)
-
-
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess.start(world=WORLD, speed=0, control=True) as process:
-        yield process
-
-
-@pytest.fixture(scope="session")
-def control(sandbox: SandboxProcess) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sandbox.url, timeout=30, trust_env=False) as http:
-        yield http
+def sandbox() -> Iterator[SandboxHarness]:
+    with SandboxHarness(speed=0, world=WORLD) as harness:
+        yield harness
 
 
 @pytest.fixture
-def reset(control: httpx.Client) -> None:
+def reset(sandbox: SandboxHarness) -> None:
     """The sandbox at its world's beginning, without faults."""
-    assert control.post("/_sandbox/reset").status_code == 200
+    sandbox.reset()
 
 
 @pytest.fixture
-def books(control: httpx.Client, reset: None) -> Books:
-    return Books(control)
+def books(sandbox: SandboxHarness, reset: None) -> SandboxHarness:
+    """The sandbox's books, at its world's beginning."""
+    return sandbox
 
 
 @pytest.fixture
-def faults(control: httpx.Client, reset: None) -> Callable[..., None]:
-    """`faults({"path": ..., "do": ...}, ...)`: the sandbox goes wrong as told from now on."""
-
-    def set_faults(*these: dict[str, Any]) -> None:
-        answer = control.post("/_sandbox/faults", json=list(these))
-        assert answer.status_code == 200, answer.text
-
-    return set_faults
+def faults(sandbox: SandboxHarness, reset: None) -> Callable[..., None]:
+    """`faults({"path": ..., "do": ...}, ...)`: the sandbox fails as told from now on."""
+    return sandbox.faults
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +79,7 @@ def no_waits() -> Iterator[None]:
 
 
 @pytest.fixture
-def settings_of(sandbox: SandboxProcess, clean_settings: Path) -> Callable[..., Settings]:
+def settings_of(sandbox: SandboxHarness, clean_settings: Path) -> Callable[..., Settings]:
     """Settings for the sandbox, in this test's home unless another is named."""
 
     def settings(token: str = MAIN, **call: object) -> Settings:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import CHEAP, Books
+from tests.contract.conftest import CHEAP
+from tests.support.sandbox_harness import SandboxHarness
 from zooop_nb import errors
 from zooop_nb.errors import Action
 from zooop_nb.settings import load
@@ -122,8 +123,8 @@ INPUT: list[tuple[str, type, list[str], Callable[[Studio], object]]] = [
         lambda it: it.image("a red panda", prompt="a fox"),
     ),
     ("no picture at all", errors.InputError, ["1 or more", "0"], lambda it: it.image("x", count=0)),
-    ("half a picture", errors.InputError, ["2.5"], lambda it: it.image("x", count=2.5)),
-    ("a count in words", errors.InputError, ["three"], lambda it: it.image("x", count="three")),
+    ("half a picture", errors.InputError, ["2.5"], lambda it: it.image("x", count=2.5)),  # type: ignore[call-overload]
+    ("a count in words", errors.InputError, ["three"], lambda it: it.image("x", count="three")),  # type: ignore[call-overload]
     ("an order that is not there", errors.UnknownName, ["“nope”"], lambda it: it.result("nope")),
     ("an order to resume that is not there", errors.UnknownName, ["“nope”"], lambda it: it.resume("nope")),
     (
@@ -139,7 +140,7 @@ INPUT: list[tuple[str, type, list[str], Callable[[Studio], object]]] = [
     ("kind", "said", "call"), [each[1:] for each in INPUT], ids=[each[0] for each in INPUT]
 )
 def test_a_mistake_is_named_with_the_way_out_and_costs_nothing(
-    studio: Studio, books: Books, kind: type, said: list[str], call: Callable[[Studio], object]
+    studio: Studio, books: SandboxHarness, kind: type, said: list[str], call: Callable[[Studio], object]
 ) -> None:
     with pytest.raises(kind) as caught:
         call(studio)
@@ -164,7 +165,7 @@ def test_no_key_says_how_to_get_one_before_anything_is_asked(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("token", ["zpk_test_wrong", "zpk_test_revoked"])
 def test_a_wrong_or_revoked_key_says_to_make_another(
-    studio_of: Callable[..., Studio], books: Books, token: str
+    studio_of: Callable[..., Studio], books: SandboxHarness, token: str
 ) -> None:
     with pytest.raises(errors.AuthenticationFailed) as caught:
         studio_of(token).image("a red panda")
@@ -185,7 +186,7 @@ def test_a_server_that_is_down_is_named(studio_of: Callable[..., Studio]) -> Non
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/quote", "/v1/me"])
 @pytest.mark.parametrize("do", ["garbage", {"status": 502}, {"status": 404}, {"status": 200}], ids=str)
 def test_a_server_that_answers_nonsense_is_told_so(
-    studio: Studio, books: Books, faults: Callable[..., None], path: str, do: Any
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None], path: str, do: Any
 ) -> None:
     faults({"path": path, "do": do, "times": None})
     with pytest.raises(errors.InvalidResponse) as caught:
@@ -196,7 +197,7 @@ def test_a_server_that_answers_nonsense_is_told_so(
 
 
 def test_a_ledger_that_cannot_be_written_stops_the_order(
-    studio_of: Callable[..., Studio], books: Books, tmp_path: Path
+    studio_of: Callable[..., Studio], books: SandboxHarness, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
     (tmp_path / "broken.sqlite").write_bytes(b"this is no database" * 100)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import CHEAP, MAIN, TEAM, Books
+from tests.contract.conftest import CHEAP, MAIN, TEAM
+from tests.support.sandbox_harness import SandboxHarness
 from zooop_nb import errors
 from zooop_nb.client import LiveBackend
 from zooop_nb.contract.categories import CATEGORIES
@@ -106,7 +107,9 @@ def test_tools_and_templates_are_listed_filtered_and_found_by_slug(ask: OrderReq
 # A submit and its key.
 
 
-def test_a_key_is_paid_once_and_another_key_again(ask: OrderRequest, body: bytes, books: Books) -> None:
+def test_a_key_is_paid_once_and_another_key_again(
+    ask: OrderRequest, body: bytes, books: SandboxHarness
+) -> None:
     async def twice(api: LiveBackend) -> Any:
         return await api.submit(body, "k1"), await api.submit(body, "k1"), await api.submit(body, "k2")
 
@@ -118,7 +121,7 @@ def test_a_key_is_paid_once_and_another_key_again(ask: OrderRequest, body: bytes
 
 
 def test_an_answer_that_is_lost_is_asked_for_again_under_the_key(
-    ask: OrderRequest, body: bytes, books: Books, faults: Callable[..., None]
+    ask: OrderRequest, body: bytes, books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     faults({"method": "POST", "path": "/v1/tasks", "do": "drop_after", "times": 2})
     submitted = ask(lambda api: api.submit(body, "k1"))
@@ -130,7 +133,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_under_the_key(
     "do", ["drop_before", {"status": 502}, {"status": 503, "code": "new"}, {"status": 524}]
 )
 def test_two_failures_and_then_an_answer_is_an_answer(
-    ask: OrderRequest, body: bytes, books: Books, faults: Callable[..., None], do: object
+    ask: OrderRequest, body: bytes, books: SandboxHarness, faults: Callable[..., None], do: object
 ) -> None:
     faults({"path": "/v1/tasks", "do": do, "times": 2})
     assert not ask(lambda api: api.submit(body, "k1")).idempotent
@@ -156,10 +159,10 @@ def test_two_failures_and_then_an_answer_is_an_answer(
 def test_a_failure_that_lasts_is_raised_and_tells_whether_the_order_may_have_arrived(
     ask: OrderRequest,
     body: bytes,
-    books: Books,
+    books: SandboxHarness,
     faults: Callable[..., None],
     do: object,
-    kind: type,
+    kind: type[errors.ZooopError],
     arrived: bool,
 ) -> None:
     faults({"path": "/v1/tasks", "do": do, "times": None})
@@ -171,7 +174,7 @@ def test_a_failure_that_lasts_is_raised_and_tells_whether_the_order_may_have_arr
 
 
 def test_a_refusal_after_a_lost_answer_leaves_open_whether_the_order_arrived(
-    ask: OrderRequest, body: bytes, books: Books, faults: Callable[..., None]
+    ask: OrderRequest, body: bytes, books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     faults(
         {"path": "/v1/tasks", "do": "drop_after"},
@@ -196,16 +199,21 @@ def test_a_refusal_after_a_lost_answer_leaves_open_whether_the_order_arrived(
     ids=str,
 )
 def test_there_are_three_attempts_where_trying_helps_and_one_where_not(
-    ask: OrderRequest, faults: Callable[..., None], control: Any, do: object, sent: int
+    ask: OrderRequest, faults: Callable[..., None], sandbox: SandboxHarness, do: object, sent: int
 ) -> None:
     faults({"path": "/v1/me", "do": do, "times": 9})
     with pytest.raises(errors.ZooopError):
         ask(lambda api: api.me())
-    assert control.get("/_sandbox/faults").json()["faults"][0]["times"] == 9 - sent
+    assert sandbox.pending_faults == 9 - sent
 
 
 def test_describing_has_no_key_and_is_sent_once_only(
-    ask: OrderRequest, books: Books, faults: Callable[..., None], control: Any, tmp_path: Path, png: bytes
+    ask: OrderRequest,
+    books: SandboxHarness,
+    faults: Callable[..., None],
+    sandbox: SandboxHarness,
+    tmp_path: Path,
+    png: bytes,
 ) -> None:
     (tmp_path / "a.png").write_bytes(png)
     url = ask(lambda api: api.upload(tmp_path / "a.png", "image/png"))
@@ -216,7 +224,7 @@ def test_describing_has_no_key_and_is_sent_once_only(
         ask(lambda api: api.describe(url))
     assert caught.value.maybe_arrived
     assert books.spent() == 2
-    assert control.get("/_sandbox/faults").json()["faults"][0]["times"] == 8
+    assert sandbox.pending_faults == 8
 
 
 @pytest.mark.parametrize(
@@ -255,7 +263,7 @@ def test_no_server_and_no_such_host_say_which_host_and_that_nothing_was_sent(ask
 
 
 def test_an_upload_goes_up_whole_and_comes_back_the_same(
-    ask: OrderRequest, books: Books, tmp_path: Path, png: bytes
+    ask: OrderRequest, books: SandboxHarness, tmp_path: Path, png: bytes
 ) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(png)
@@ -272,7 +280,7 @@ def test_an_upload_goes_up_whole_and_comes_back_the_same(
 
 
 def test_an_upload_is_sent_again_whole_after_a_failure(
-    ask: OrderRequest, books: Books, faults: Callable[..., None], tmp_path: Path, png: bytes
+    ask: OrderRequest, books: SandboxHarness, faults: Callable[..., None], tmp_path: Path, png: bytes
 ) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(png + b"\0" * 700_000)

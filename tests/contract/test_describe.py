@@ -11,7 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.contract.conftest import CHEAP, Books, ScriptedFrontend
+from tests.contract.conftest import CHEAP
+from tests.support.sandbox_harness import SandboxHarness
+from tests.support.scripted_frontend import ScriptedFrontend
 from zooop_nb import errors
 from zooop_nb.studio import Studio
 
@@ -20,7 +22,7 @@ PATH = "/v1/describe-image"
 
 def rows(studio: Studio) -> list[dict[str, Any]]:
     """The ledger's rows, oldest first."""
-    found: list[dict[str, Any]] = studio.ledger.frame().astype(object).to_dict("records")
+    found: list[Any] = studio.ledger.frame().astype(object).to_dict("records")
     return found
 
 
@@ -32,15 +34,15 @@ def only_order(studio: Studio) -> Any:
 
 
 @pytest.fixture
-def calls(control: Any, faults: Callable[..., None]) -> Callable[[], int]:
+def calls(sandbox: SandboxHarness, faults: Callable[..., None]) -> Callable[[], int]:
     """How often a picture was asked about, from the moment that `calls` was asked for: a fault that waits
     for no time is met by each."""
     faults({"path": PATH, "do": {"delay": 0}, "times": 100})
-    return lambda: 100 - int(control.get("/_sandbox/faults").json()["faults"][0]["times"])
+    return lambda: 100 - int(sandbox.pending_faults)
 
 
 def test_a_picture_in_words_costs_the_credit_that_the_server_names(
-    studio: Studio, books: Books, picture: Path
+    studio: Studio, books: SandboxHarness, picture: Path
 ) -> None:
     described = studio.describe(picture)
     assert described.credits == books.spent() == 1
@@ -56,7 +58,7 @@ def test_a_picture_in_words_costs_the_credit_that_the_server_names(
 
 
 def test_the_words_are_what_the_server_said_and_stay_after_a_restart(
-    studio: Studio, studio_of: Callable[..., Studio], books: Books, picture: Path
+    studio: Studio, studio_of: Callable[..., Studio], books: SandboxHarness, picture: Path
 ) -> None:
     described = studio.describe(picture, tags="look")
     shown = described._repr_mimebundle_()
@@ -85,7 +87,7 @@ def test_the_language_is_sent_and_kept(studio: Studio, picture: Path) -> None:
 
 
 def test_an_earlier_result_an_upload_and_a_zooop_url_serve_as_well_and_are_not_uploaded_again(
-    studio: Studio, books: Books, picture: Path
+    studio: Studio, books: SandboxHarness, picture: Path
 ) -> None:
     made = studio.image("a red panda", model=CHEAP)
     for value in (made, made.output, made.url):
@@ -101,7 +103,7 @@ def test_an_earlier_result_an_upload_and_a_zooop_url_serve_as_well_and_are_not_u
 
 
 def test_what_is_no_picture_is_refused_before_anything_is_paid(
-    studio: Studio, books: Books, tmp_path: Path
+    studio: Studio, books: SandboxHarness, tmp_path: Path
 ) -> None:
     speech = studio.speech("hello", voice="Aria")
     spent = books.spent()
@@ -122,7 +124,7 @@ def test_what_is_no_picture_is_refused_before_anything_is_paid(
     ],
 )
 def test_a_refusal_spends_nothing_and_is_recorded_as_refused(
-    studio: Studio, books: Books, picture: Path, mark: str, kind: type, code: str
+    studio: Studio, books: SandboxHarness, picture: Path, mark: str, kind: type, code: str
 ) -> None:
     picture.write_bytes(picture.read_bytes() + f"sandbox-vision:{mark};".encode())
     with pytest.raises(kind) as caught:
@@ -138,7 +140,7 @@ def test_a_refusal_spends_nothing_and_is_recorded_as_refused(
 
 
 def test_an_empty_wallet_is_seen_before_the_server_is_asked(
-    studio_of: Callable[..., Studio], books: Books, picture: Path, calls: Callable[[], int]
+    studio_of: Callable[..., Studio], books: SandboxHarness, picture: Path, calls: Callable[[], int]
 ) -> None:
     poor = studio_of("zpk_test_poor")
     poor.describe(picture)
@@ -150,7 +152,7 @@ def test_an_empty_wallet_is_seen_before_the_server_is_asked(
 
 
 def test_the_wallet_that_was_emptied_meanwhile_is_a_refusal(
-    studio: Studio, books: Books, picture: Path, faults: Callable[..., None]
+    studio: Studio, books: SandboxHarness, picture: Path, faults: Callable[..., None]
 ) -> None:
     faults({"path": PATH, "do": {"status": 402, "code": "insufficient_credits"}})
     with pytest.raises(errors.InsufficientCredits):
@@ -168,10 +170,10 @@ def test_the_wallet_that_was_emptied_meanwhile_is_a_refusal(
 def test_a_lost_answer_is_unknown_and_nothing_is_sent_twice(
     studio: Studio,
     studio_of: Callable[..., Studio],
-    books: Books,
+    books: SandboxHarness,
     picture: Path,
     faults: Callable[..., None],
-    control: Any,
+    sandbox: SandboxHarness,
     do: object,
 ) -> None:
     studio.upload(picture)
@@ -196,11 +198,15 @@ def test_a_lost_answer_is_unknown_and_nothing_is_sent_twice(
         assert same.status == "unknown"
     assert len(rows(studio)) == 1
     assert books.spent() == paid
-    assert control.get("/_sandbox/faults").json()["faults"][0]["times"] == 49
+    assert sandbox.pending_faults == 49
 
 
 def test_a_description_that_a_dead_session_left_is_unknown_and_never_sent(
-    studio: Studio, studio_of: Callable[..., Studio], books: Books, picture: Path, calls: Callable[[], int]
+    studio: Studio,
+    studio_of: Callable[..., Studio],
+    books: SandboxHarness,
+    picture: Path,
+    calls: Callable[[], int],
 ) -> None:
     studio.describe(picture)
     entry = only_order(studio)
@@ -221,7 +227,7 @@ def test_a_description_that_a_dead_session_left_is_unknown_and_never_sent(
 
 
 def test_nothing_that_reached_nobody_is_unknown(
-    studio_of: Callable[..., Studio], books: Books, picture: Path, sandbox: Any
+    studio_of: Callable[..., Studio], books: SandboxHarness, picture: Path, sandbox: Any
 ) -> None:
     studio = studio_of()
     url = studio.upload(picture).url
@@ -236,7 +242,7 @@ def test_nothing_that_reached_nobody_is_unknown(
         async def describe(self, *_: object) -> Any:
             raise errors.Unreachable("POST /v1/describe-image got no answer: connection refused.")
 
-    away = Studio(settings=studio.settings, backend=Away())  # type: ignore[arg-type]
+    away = Studio(settings=studio.settings, backend=Away())
     with pytest.raises(errors.Unreachable):
         away.describe(url)
     assert only_order(studio).state == "refused"
@@ -244,7 +250,7 @@ def test_nothing_that_reached_nobody_is_unknown(
 
 
 def test_an_answer_that_comes_after_the_waiting_stopped_is_kept(
-    studio: Studio, books: Books, picture: Path, faults: Callable[..., None]
+    studio: Studio, books: SandboxHarness, picture: Path, faults: Callable[..., None]
 ) -> None:
     studio.upload(picture)
     faults({"path": PATH, "do": {"delay": 0.4}})
@@ -269,7 +275,7 @@ def test_an_answer_that_comes_after_the_waiting_stopped_is_kept(
 
 
 def test_its_credit_counts_against_the_budgets(
-    studio_of: Callable[..., Studio], books: Books, picture: Path, faults: Callable[..., None]
+    studio_of: Callable[..., Studio], books: SandboxHarness, picture: Path, faults: Callable[..., None]
 ) -> None:
     studio = studio_of(budget="2")
     studio.describe(picture)
@@ -285,7 +291,7 @@ def test_its_credit_counts_against_the_budgets(
 
 
 def test_it_asks_where_every_spending_asks(
-    studio_of: Callable[..., Studio], books: Books, picture: Path, front: ScriptedFrontend
+    studio_of: Callable[..., Studio], books: SandboxHarness, picture: Path, front: ScriptedFrontend
 ) -> None:
     studio = studio_of(confirm="always")
     with pytest.raises(errors.ConfirmationNeeded):
@@ -318,7 +324,7 @@ def test_an_order_that_is_no_description_has_none(studio: Studio) -> None:
 
 
 def test_again_is_the_last_order_and_not_the_description_after_it(
-    studio: Studio, books: Books, picture: Path
+    studio: Studio, books: SandboxHarness, picture: Path
 ) -> None:
     studio.image("a red panda", model=CHEAP)
     studio.describe(picture)

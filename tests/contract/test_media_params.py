@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.contract.conftest import CHEAP, OTHER, Books
-from zooop_nb import errors
+from tests.contract.conftest import CHEAP, OTHER
+from tests.support.sandbox_harness import SandboxHarness
+from zooop_nb import Gallery, errors
 from zooop_nb.studio import Studio
 
 MODEL = "Seedream"
@@ -64,7 +65,7 @@ def held(png: bytes, path: Path) -> dict[str, Any]:
 
 
 def test_everything_that_holds_a_picture_is_uploaded_and_taken(
-    studio: Studio, books: Books, png: bytes, picture: Path
+    studio: Studio, books: SandboxHarness, png: bytes, picture: Path
 ) -> None:
     for name, value in held(png, picture).items():
         assert quote(studio, value).credits == 4, name
@@ -72,7 +73,12 @@ def test_everything_that_holds_a_picture_is_uploaded_and_taken(
 
 
 def test_the_same_content_is_uploaded_once_and_is_the_same_order_wherever_it_lies(
-    studio: Studio, studio_of: Callable[..., Studio], books: Books, png: bytes, picture: Path, tmp_path: Path
+    studio: Studio,
+    studio_of: Callable[..., Studio],
+    books: SandboxHarness,
+    png: bytes,
+    picture: Path,
+    tmp_path: Path,
 ) -> None:
     copy = tmp_path / "copy.png"
     copy.write_bytes(png)
@@ -89,7 +95,7 @@ def test_the_same_content_is_uploaded_once_and_is_the_same_order_wherever_it_lie
 
 
 def test_other_content_under_the_same_name_is_another_order(
-    studio: Studio, books: Books, picture: Path
+    studio: Studio, books: SandboxHarness, picture: Path
 ) -> None:
     quote(studio, picture)
     Image.new("RGB", (9, 9)).save(picture)
@@ -99,7 +105,7 @@ def test_other_content_under_the_same_name_is_another_order(
 
 
 def test_an_earlier_result_goes_by_its_own_url_and_is_named_by_its_content(
-    studio: Studio, books: Books
+    studio: Studio, books: SandboxHarness
 ) -> None:
     made = studio.image("a red panda", model=CHEAP)
     for value in (made, made.output, made.url, [made], made.output.path):
@@ -112,15 +118,18 @@ def test_an_earlier_result_goes_by_its_own_url_and_is_named_by_its_content(
     assert result.params["image_urls"][0]["sha256"] == made.output.sha256
 
 
-def test_a_gallery_stands_for_all_its_pictures(studio: Studio, books: Books) -> None:
+def test_a_gallery_stands_for_all_its_pictures(studio: Studio, books: SandboxHarness) -> None:
     gallery = studio.image("a red panda", model=CHEAP, count=2)
+    assert isinstance(gallery, Gallery)
     studio.image("together", model=MODEL, image_urls=gallery)
     assert books.tasks[-1]["params"]["image_urls"] == [each.url for each in gallery]
     with pytest.raises(errors.BadMedia, match="takes one image; the result holds 2"):
         studio.quote("tool", slug=TOOL, image_url=gallery)
 
 
-def test_a_url_of_another_host_is_fetched_and_uploaded(studio: Studio, books: Books, sandbox: Any) -> None:
+def test_a_url_of_another_host_is_fetched_and_uploaded(
+    studio: Studio, books: SandboxHarness, sandbox: Any
+) -> None:
     made = studio.image("a red panda", model=CHEAP)
     elsewhere = made.url.replace("127.0.0.1", "localhost")
     quote(studio, elsewhere)
@@ -136,7 +145,7 @@ def test_a_url_of_another_host_is_fetched_and_uploaded(studio: Studio, books: Bo
     assert len(books.uploads) == 1
 
 
-def test_a_voice_sample_is_uploaded_as_sound(studio: Studio, books: Books, tmp_path: Path) -> None:
+def test_a_voice_sample_is_uploaded_as_sound(studio: Studio, books: SandboxHarness, tmp_path: Path) -> None:
     path = tmp_path / "me.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
@@ -144,7 +153,7 @@ def test_a_voice_sample_is_uploaded_as_sound(studio: Studio, books: Books, tmp_p
         file.setframerate(8000)
         file.writeframes((np.sin(np.arange(80_000) / 5) * 9000).astype("<i2").tobytes())
     models = studio.models("clone")
-    name = next(row.model for row in models.itertuples() if "audio_url" in row.params)
+    name = next(row["model"] for row in models.to_dict("records") if "audio_url" in row["params"])
     assert studio.quote("clone", "hello", model=name, audio_url=path).credits > 0
     assert [each["contentType"] for each in books.uploads] == ["audio/wav"]
 
@@ -162,7 +171,14 @@ def test_a_voice_sample_is_uploaded_as_sound(studio: Studio, books: Books, tmp_p
 )
 @pytest.mark.parametrize("param", ["image_urls", "image_url"])
 def test_a_file_that_is_no_picture_is_named_and_never_sent(
-    studio: Studio, books: Books, tmp_path: Path, png: bytes, name: str, data: Any, said: str, param: str
+    studio: Studio,
+    books: SandboxHarness,
+    tmp_path: Path,
+    png: bytes,
+    name: str,
+    data: Any,
+    said: str,
+    param: str,
 ) -> None:
     path = tmp_path / name
     if data is not None:
@@ -190,14 +206,16 @@ def test_a_file_that_is_no_picture_is_named_and_never_sent(
     ],
     ids=["number", "object", "empty", "text", "array-of-seven", "array-of-text", "blank"],
 )
-def test_a_value_that_holds_no_picture_is_named(studio: Studio, books: Books, value: Any, said: str) -> None:
+def test_a_value_that_holds_no_picture_is_named(
+    studio: Studio, books: SandboxHarness, value: Any, said: str
+) -> None:
     with pytest.raises(errors.InputError, match=said):
         studio.tool(TOOL, image_url=value)
     assert books.uploads == books.tasks == []
 
 
 def test_more_references_than_the_model_takes_are_refused_before_any_upload(
-    studio: Studio, books: Books, picture: Path
+    studio: Studio, books: SandboxHarness, picture: Path
 ) -> None:
     with pytest.raises(errors.BadValue, match="image_urls takes up to 10, not 11"):
         studio.image("x", model=MODEL, image_urls=[picture] * 11)
@@ -208,7 +226,7 @@ def test_more_references_than_the_model_takes_are_refused_before_any_upload(
     assert books.spent() == 2
 
 
-def test_an_upload_that_is_rejected_ends_the_order(studio: Studio, books: Books, png: bytes) -> None:
+def test_an_upload_that_is_rejected_ends_the_order(studio: Studio, books: SandboxHarness, png: bytes) -> None:
     with pytest.raises(errors.ModerationBlocked, match="refused again"):
         studio.image("x", model=MODEL, image_urls=png + b"sandbox-block:porn;")
     assert books.tasks == books.charges == []

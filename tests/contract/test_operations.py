@@ -14,10 +14,10 @@ import av
 import numpy as np
 import pytest
 
-from tests.contract import conformity
 from tests.contract.conftest import CHEAP, MAIN
 from tests.contract.test_client import Witness
-from tests.kernel.gate import HoldingProxy
+from tests.support import conformity
+from tests.support.holding_proxy import HoldingProxy
 from zooop_nb.client import LiveBackend
 from zooop_nb.contract import shapes
 from zooop_nb.settings import Settings
@@ -39,26 +39,26 @@ class Samples:
 Call = Callable[[LiveBackend, Samples], Any]
 
 
-async def _quote(api: LiveBackend, stock: Samples) -> Any:
-    return await api.quote(await stock.body(api))
+async def _quote(api: LiveBackend, samples: Samples) -> Any:
+    return await api.quote(await samples.body(api))
 
 
-async def _submit(api: LiveBackend, stock: Samples) -> Any:
-    return await api.submit(await stock.body(api), "k1")
+async def _submit(api: LiveBackend, samples: Samples) -> Any:
+    return await api.submit(await samples.body(api), "k1")
 
 
-async def _task(api: LiveBackend, stock: Samples) -> Any:
-    return await api.task((await _submit(api, stock)).task_id)
+async def _task(api: LiveBackend, samples: Samples) -> Any:
+    return await api.task((await _submit(api, samples)).task_id)
 
 
-async def _upload_state(api: LiveBackend, stock: Samples) -> Any:
-    started = await api.start_upload(stock.clip, "video/mp4")
+async def _upload_state(api: LiveBackend, samples: Samples) -> Any:
+    started = await api.start_upload(samples.clip, "video/mp4")
     assert started.status == "processing"
     return await api.upload_state(started.upload_id or "")
 
 
-async def _describe(api: LiveBackend, stock: Samples) -> Any:
-    return await api.describe(await api.upload(stock.picture, "image/png"))
+async def _describe(api: LiveBackend, samples: Samples) -> Any:
+    return await api.describe(await api.upload(samples.picture, "image/png"))
 
 
 OPERATIONS: dict[str, tuple[str, type, Call]] = {
@@ -74,7 +74,7 @@ OPERATIONS: dict[str, tuple[str, type, Call]] = {
     "upload": (
         "start_upload",
         shapes.Uploaded,
-        lambda api, stock: api.start_upload(stock.picture, "image/png"),
+        lambda api, samples: api.start_upload(samples.picture, "image/png"),
     ),
     "getUpload": ("upload_state", shapes.Uploaded, _upload_state),
     "describeImage": ("describe", shapes.Description, _describe),
@@ -88,7 +88,7 @@ OPERATIONS: dict[str, tuple[str, type, Call]] = {
 
 
 @pytest.fixture
-def stock(picture: Path, tmp_path: Path) -> Samples:
+def samples(picture: Path, tmp_path: Path) -> Samples:
     clip = tmp_path / "clip.mp4"
     with av.open(str(clip), "w") as file:
         stream = file.add_stream("libx264", rate=10)
@@ -115,7 +115,7 @@ def test_no_operation_is_without_its_method() -> None:
 
 @pytest.mark.parametrize("operation_id", OPERATIONS)
 def test_an_operation_has_a_typed_method_that_asks_its_path_and_a_sandbox_that_answers(
-    operation_id: str, settings_of: Callable[..., Settings], sandbox: Any, reset: None, stock: Samples
+    operation_id: str, settings_of: Callable[..., Settings], sandbox: Any, reset: None, samples: Samples
 ) -> None:
     name, shape, call = OPERATIONS[operation_id]
     method = getattr(LiveBackend, name)
@@ -128,12 +128,12 @@ def test_an_operation_has_a_typed_method_that_asks_its_path_and_a_sandbox_that_a
 
     async def ask(host: str) -> Any:
         async with live(settings_of(host=host)) as api:
-            return await call(api, stock)
+            return await call(api, samples)
 
-    with HoldingProxy(sandbox.url) as gate:
-        seen = gate.hold(f"{operation.method} {path}[? ]", "request")
+    with HoldingProxy(sandbox.url) as proxy:
+        seen = proxy.hold(f"{operation.method} {path}[? ]", "request")
         seen.opened.set()
-        answer = asyncio.run(ask(gate.url))
+        answer = asyncio.run(ask(proxy.url))
         assert seen.reached.is_set()
     for each in answer if isinstance(answer, list) else [answer]:
         assert isinstance(each, shape)

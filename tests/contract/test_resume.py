@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import CHEAP, MAIN, OTHER, WORLD, Books, ScriptedFrontend, cheap, prepare
+from tests.contract.conftest import CHEAP, MAIN, OTHER, WORLD, cheap, prepare
+from tests.support.sandbox_harness import SandboxHarness
+from tests.support.scripted_frontend import ScriptedFrontend
 from zooop_nb import errors
 from zooop_nb.ledger import Ledger, OrderRecord
 from zooop_nb.sandbox.process import SandboxProcess
@@ -50,7 +52,7 @@ def charges(studio: Studio) -> int:
 @pytest.mark.parametrize("do", ["drop_after", "drop_before", "garbage", {"status": 502}])
 @pytest.mark.parametrize("hours", [0, 22.9])
 def test_an_order_without_an_answer_is_sent_again_as_it_was_and_paid_once(
-    studio: Studio, books: Books, faults: Callable[..., None], do: object, hours: float
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None], do: object, hours: float
 ) -> None:
     entry = lose(studio, faults, do)
     assert (entry.state, entry.follower, entry.task_id) == ("intended", None, None)
@@ -68,21 +70,21 @@ def test_an_order_without_an_answer_is_sent_again_as_it_was_and_paid_once(
 
 @pytest.mark.parametrize("do", ["drop_after", "drop_before"])
 def test_after_23_hours_it_is_unknown_and_nothing_is_sent(
-    studio: Studio, books: Books, faults: Callable[..., None], do: str
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None], do: str
 ) -> None:
     entry = lose(studio, faults, do)
     age(studio, entry, 23.01)
-    before = books.whole()["charges"]
+    before = books.books()["charges"]
     [result] = studio.resume()
     assert (result.status, result.task_id) == ("unknown", None)
     assert "23 hours" in (result.error or "")
-    assert books.whole()["charges"] == before
+    assert books.books()["charges"] == before
     assert studio.ledger.get(entry.order_id).state == "unknown"
     assert studio.tasks()["state"].tolist() == ["unknown"]
 
 
 def test_another_token_is_not_used_to_send_it_again(
-    studio: Studio, studio_of: Callable[..., Studio], books: Books, faults: Callable[..., None]
+    studio: Studio, studio_of: Callable[..., Studio], books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     entry = lose(studio, faults)
     [result] = studio_of(OTHER).resume()
@@ -95,7 +97,11 @@ def test_another_token_is_not_used_to_send_it_again(
 
 
 def test_another_host_is_not_sent_it(
-    studio: Studio, studio_of: Callable[..., Studio], books: Books, faults: Callable[..., None], sandbox: Any
+    studio: Studio,
+    studio_of: Callable[..., Studio],
+    books: SandboxHarness,
+    faults: Callable[..., None],
+    sandbox: Any,
 ) -> None:
     entry = lose(studio, faults)
     [result] = studio_of(MAIN, host=sandbox.url.replace("127.0.0.1", "localhost")).resume()
@@ -110,7 +116,7 @@ def test_another_host_is_not_sent_it(
     [(402, "insufficient_credits"), (429, "token_daily_cap_reached"), (401, "invalid_token")],
 )
 def test_a_repeated_submit_that_is_refused_does_not_hide_that_the_first_was_accepted(
-    studio: Studio, books: Books, faults: Callable[..., None], status: int, code: str
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None], status: int, code: str
 ) -> None:
     entry = lose(studio, faults)
     faults({**SUBMIT, "do": {"status": status, "code": code}, "times": None})
@@ -135,7 +141,7 @@ def test_a_submit_that_certainly_did_not_leave_is_over_and_leaves_nothing_to_res
 
 
 def test_a_task_that_was_lost_sight_of_is_followed_again(
-    studio: Studio, books: Books, faults: Callable[..., None]
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     faults({**TASK, "do": {"status": 503}, "times": 3})
     with pytest.raises(errors.PaidTaskError) as caught:
@@ -148,7 +154,7 @@ def test_a_task_that_was_lost_sight_of_is_followed_again(
 
 
 def test_an_output_that_was_not_fetched_is_fetched(
-    studio: Studio, books: Books, faults: Callable[..., None]
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     faults({**FILES, "do": {"truncate": 100}, "times": 3})
     with pytest.raises(errors.DownloadFailed) as caught:
@@ -186,7 +192,7 @@ def test_a_task_of_another_token_is_left_to_it(
 
 
 def test_a_task_that_the_api_does_not_know_is_unknown(
-    studio: Studio, books: Books, faults: Callable[..., None]
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     faults({**TASK, "do": {"status": 404, "code": "unknown_task"}})
     with pytest.raises(errors.PaidTaskError):
@@ -196,7 +202,7 @@ def test_a_task_that_the_api_does_not_know_is_unknown(
     assert studio.resume()[0].status == "succeeded"
 
 
-def test_an_order_that_was_only_quoted_is_left_as_it_is(studio: Studio, books: Books) -> None:
+def test_an_order_that_was_only_quoted_is_left_as_it_is(studio: Studio, books: SandboxHarness) -> None:
     studio.quote("image", "a red panda", model=CHEAP)
     order_id = studio.ledger.frame()["order_id"][0]
     [result] = studio.resume(order_id)
@@ -206,7 +212,7 @@ def test_an_order_that_was_only_quoted_is_left_as_it_is(studio: Studio, books: B
     assert books.tasks == []
 
 
-def test_an_order_that_has_ended_is_shown_and_not_touched(studio: Studio, books: Books) -> None:
+def test_an_order_that_has_ended_is_shown_and_not_touched(studio: Studio, books: SandboxHarness) -> None:
     made = studio.image("a red panda", model=CHEAP)
     assert studio.resume(made.order_id)[0] == made
     assert books.spent() == charges(studio) == 1
@@ -231,7 +237,7 @@ def attached(prepared: PricedBatch) -> list[str]:
 
 
 def test_the_same_cell_run_again_attaches_and_pays_nothing_more(
-    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFrontend
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     [order] = abandon(studio, faults)
@@ -246,7 +252,7 @@ def test_the_same_cell_run_again_attaches_and_pays_nothing_more(
 
 
 def test_each_abandoned_order_is_attached_once_and_in_their_order(
-    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFrontend
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     orders = abandon(studio, faults, cheap(count=2))
@@ -261,7 +267,7 @@ def test_each_abandoned_order_is_attached_once_and_in_their_order(
 
 
 def test_fresh_pays_anew(
-    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFrontend
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     [order] = abandon(studio, faults)
@@ -307,7 +313,7 @@ def test_the_run_that_left_an_order_does_not_attach_to_it_itself(
 
 
 def test_an_order_that_somebody_follows_is_not_attached_to(
-    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFrontend
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     faults({**TASK, "do": {"delay": 0.5}})
@@ -321,7 +327,7 @@ def test_an_order_that_somebody_follows_is_not_attached_to(
 
 
 def test_a_no_gives_back_what_was_attached_to(
-    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFrontend
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     [order] = abandon(studio, faults)
@@ -348,7 +354,7 @@ def test_a_quote_that_fails_gives_back_what_was_attached_to(
 
 
 def test_an_order_without_an_answer_is_attached_to_and_sent_again_under_its_key(
-    studio: Studio, books: Books, faults: Callable[..., None], front: ScriptedFrontend
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
     entry = lose(studio, faults)
@@ -429,7 +435,7 @@ def run(program: str, sandbox: Any, home: Path) -> "subprocess.CompletedProcess[
 @pytest.mark.parametrize("where", ["submit", "follow"])
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows interrupts by other means")
 def test_an_interrupted_wait_leaves_orders_that_the_next_run_attaches_to_at_once(
-    sandbox: Any, books: Books, faults: Callable[..., None], clean_settings: Path, where: str
+    sandbox: Any, books: SandboxHarness, faults: Callable[..., None], clean_settings: Path, where: str
 ) -> None:
     fault = SUBMIT if where == "submit" else TASK
     faults({**fault, "do": {"delay": 2}, "times": 2})
@@ -441,7 +447,7 @@ def test_an_interrupted_wait_leaves_orders_that_the_next_run_attaches_to_at_once
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_killed_process_leaves_orders_that_another_picks_up_and_pays_once(
-    studio: Studio, sandbox: Any, books: Books, faults: Callable[..., None], clean_settings: Path
+    studio: Studio, sandbox: Any, books: SandboxHarness, faults: Callable[..., None], clean_settings: Path
 ) -> None:
     faults({**TASK, "do": {"delay": 30}, "times": None})
     done = run(PROGRAM + "\n    tasks.accepted()\n    os.kill(os.getpid(), 9)\n", sandbox, clean_settings)
@@ -454,7 +460,7 @@ def test_a_killed_process_leaves_orders_that_another_picks_up_and_pays_once(
 
 
 def test_a_script_that_ends_while_it_follows_says_in_the_ledger_that_nobody_does(
-    sandbox: Any, books: Books, faults: Callable[..., None], clean_settings: Path
+    sandbox: Any, books: SandboxHarness, faults: Callable[..., None], clean_settings: Path
 ) -> None:
     faults({**TASK, "do": {"delay": 30}, "times": None})
     done = run(PROGRAM + "\n    tasks.accepted()\n", sandbox, clean_settings)

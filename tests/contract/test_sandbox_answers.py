@@ -4,16 +4,17 @@ The sandbox shares no shapes with the client, so a mistake of either shows here.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 
-from tests.contract import conformity
 from tests.contract.conftest import CHEAP, MAIN, TEAM
-from tests.rules.test_shapes import OF_OPERATION, lost_fields
+from tests.support import conformity
+from tests.support.sandbox_harness import SandboxHarness
+from tests.support.shapes import OF_OPERATION, lost_fields
 from zooop_nb.client import responses as answers
 from zooop_nb.errors import APIError, class_for
 
@@ -21,12 +22,13 @@ Call = Callable[..., httpx.Response]
 
 
 @pytest.fixture
-def call(control: httpx.Client, reset: None) -> Call:
+def call(sandbox: SandboxHarness, reset: None) -> Iterator[Call]:
     def send(method: str, path: str, token: str | None = MAIN, **more: Any) -> httpx.Response:
         headers = {**more.pop("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
-        return control.request(method, path, headers=headers, **more)
+        return http.request(method, path, headers=headers, **more)
 
-    return send
+    with httpx.Client(base_url=sandbox.url, timeout=30, trust_env=False) as http:
+        yield send
 
 
 @pytest.fixture
@@ -152,6 +154,7 @@ def test_what_is_missing_is_told_with_hints_that_correct_the_order(call: Call, o
     conformity.validate("quote", 400, answer.json(), headers=answer.headers, strict=True)
     error = answers.refusal(400, answer.headers, answer.content, asked="quote")
     assert isinstance(error, APIError)
-    [hint] = error.extras["params"]  # type: ignore[misc]
+    hints: Any = error.extras["params"]
+    [hint] = hints
     body["params"][hint["id"]] = hint["options"][0]["value"]
     assert call("POST", "/v1/quote", json=body).status_code == 200

@@ -11,7 +11,7 @@ import schemathesis
 from openapi_spec_validator import validate as validate_document
 from schemathesis.core.result import Ok
 
-from tests.contract import conformity
+from tests.support import conformity
 from zooop_nb.contract.categories import CATEGORIES
 from zooop_nb.contract.codes import CODES, TYPES, Code
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import CHEAP, Books, ScriptedFrontend, cheap, prepare
+from tests.contract.conftest import CHEAP, cheap, prepare
+from tests.support.sandbox_harness import SandboxHarness
+from tests.support.scripted_frontend import ScriptedFrontend
 from zooop_nb import errors
 from zooop_nb.studio import Studio
 
@@ -24,7 +26,7 @@ from zooop_nb.studio import Studio
     ],
 )
 def test_an_account_that_cannot_pay_is_told_why_and_nothing_is_charged(
-    studio_of: Callable[..., Studio], books: Books, token: str, kind: type, said: str
+    studio_of: Callable[..., Studio], books: SandboxHarness, token: str, kind: type, said: str
 ) -> None:
     studio = studio_of(token)
     with pytest.raises(kind) as caught:
@@ -51,7 +53,7 @@ def test_an_account_that_cannot_pay_is_told_why_and_nothing_is_charged(
     ],
 )
 def test_a_refusal_at_the_submit_ends_the_order_and_leaves_nothing_to_resume(
-    studio: Studio, books: Books, faults: Callable[..., None], status: int, code: str, kind: type
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None], status: int, code: str, kind: type
 ) -> None:
     faults({"method": "POST", "path": "/v1/tasks", "do": {"status": status, "code": code}, "times": None})
     with pytest.raises(kind):
@@ -62,13 +64,15 @@ def test_a_refusal_at_the_submit_ends_the_order_and_leaves_nothing_to_resume(
     assert len(studio.resume()) == 0
 
 
-def test_a_model_without_a_provider_names_another_as_the_way_out(studio: Studio, books: Books) -> None:
+def test_a_model_without_a_provider_names_another_as_the_way_out(
+    studio: Studio, books: SandboxHarness
+) -> None:
     with pytest.raises(errors.ServerFailed, match="Choose another model"):
         studio.image("a red panda", model="Wan 2.6")
     assert books.charges == []
 
 
-def test_a_prompt_against_the_policy_costs_nothing(studio: Studio, books: Books) -> None:
+def test_a_prompt_against_the_policy_costs_nothing(studio: Studio, books: SandboxHarness) -> None:
     with pytest.raises(errors.ModerationBlocked, match="refused again"):
         studio.image("sandbox-nsfw", model=CHEAP)
     assert books.charges == []
@@ -76,7 +80,7 @@ def test_a_prompt_against_the_policy_costs_nothing(studio: Studio, books: Books)
 
 @pytest.mark.parametrize("path", ["/v1/quote", "/v1/me"])
 def test_without_a_quote_or_a_wallet_nothing_is_submitted(
-    studio: Studio, books: Books, faults: Callable[..., None], path: str
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None], path: str
 ) -> None:
     faults({"path": path, "do": {"status": 400, "code": "invalid_payload"}, "times": None})
     with pytest.raises(errors.InvalidRequest):
@@ -88,14 +92,16 @@ def test_without_a_quote_or_a_wallet_nothing_is_submitted(
 # Budgets.
 
 
-def test_the_calls_budget_counts_the_whole_call(studio: Studio, books: Books) -> None:
+def test_the_calls_budget_counts_the_whole_call(studio: Studio, books: SandboxHarness) -> None:
     with pytest.raises(errors.OverBudget, match="costs 3 credits; the budget of this call is 2"):
         studio.image("a red panda", model=CHEAP, count=3, budget=2)
     assert books.tasks == []
-    assert len(studio.image("a red panda", model=CHEAP, count=2, budget=2)) == 2
+    assert len(studio.start_all("image", "a red panda", model=CHEAP, count=2, budget=2).result()) == 2
 
 
-def test_the_sessions_budget_counts_what_was_charged(studio_of: Callable[..., Studio], books: Books) -> None:
+def test_the_sessions_budget_counts_what_was_charged(
+    studio_of: Callable[..., Studio], books: SandboxHarness
+) -> None:
     studio = studio_of(budget=2)
     studio.image("a red panda", model=CHEAP)
     with pytest.raises(errors.OverBudget, match="the budget of 2 has 1 left"):
@@ -107,7 +113,7 @@ def test_the_sessions_budget_counts_what_was_charged(studio_of: Callable[..., St
 
 
 def test_a_failure_gives_its_credits_back_to_the_budget(
-    studio_of: Callable[..., Studio], books: Books
+    studio_of: Callable[..., Studio], books: SandboxHarness
 ) -> None:
     studio = studio_of(budget=3)
     for _ in range(2):
@@ -117,7 +123,7 @@ def test_a_failure_gives_its_credits_back_to_the_budget(
 
 
 def test_an_order_that_is_left_behind_still_counts_against_the_budget(
-    studio_of: Callable[..., Studio], books: Books, faults: Callable[..., None]
+    studio_of: Callable[..., Studio], books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     studio = studio_of(budget=1)
     faults({"path": "/v1/tasks/*", "do": {"delay": 0.5}})
@@ -131,7 +137,7 @@ def test_an_order_that_is_left_behind_still_counts_against_the_budget(
 
 
 def test_an_order_whose_answer_is_lost_still_counts_against_the_budget(
-    studio_of: Callable[..., Studio], books: Books, faults: Callable[..., None]
+    studio_of: Callable[..., Studio], books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     studio = studio_of(budget=1)
     faults({"method": "POST", "path": "/v1/tasks", "do": "drop_after", "times": 3})
@@ -142,7 +148,9 @@ def test_an_order_whose_answer_is_lost_still_counts_against_the_budget(
     assert books.spent() == 1
 
 
-def test_an_intent_that_cannot_be_written_submits_nothing_at_all(studio: Studio, books: Books) -> None:
+def test_an_intent_that_cannot_be_written_submits_nothing_at_all(
+    studio: Studio, books: SandboxHarness
+) -> None:
     prepared = prepare(studio, [cheap(), cheap("a fox")], yes=True)
     studio.ledger._db.connection.execute(
         "CREATE TRIGGER full BEFORE UPDATE OF state ON orders WHEN new.state = 'intended'"
@@ -161,16 +169,18 @@ def test_an_intent_that_cannot_be_written_submits_nothing_at_all(studio: Studio,
 # The question.
 
 
-def test_one_task_and_variants_ask_nothing(studio: Studio, books: Books, front: ScriptedFrontend) -> None:
+def test_one_task_and_variants_ask_nothing(
+    studio: Studio, books: SandboxHarness, front: ScriptedFrontend
+) -> None:
     front.answer = False
     studio.image("a red panda", model=CHEAP)
-    assert len(studio.image("a red panda", model=CHEAP, count=3)) == 3
+    assert len(studio.start_all("image", "a red panda", model=CHEAP, count=3).result()) == 3
     assert front.questions == []
     assert books.spent() == 4
 
 
 def test_a_batch_of_three_asks_once_and_a_no_submits_nothing(
-    studio: Studio, books: Books, front: ScriptedFrontend
+    studio: Studio, books: SandboxHarness, front: ScriptedFrontend
 ) -> None:
     front.answer = False
     prompts = ["a", "b", "c"]
@@ -187,7 +197,7 @@ def test_a_batch_of_three_asks_once_and_a_no_submits_nothing(
 
 @pytest.mark.parametrize("given", [{"ask": True}, {"model": "Hunyuan", "count": 10}, {"confirm": "always"}])
 def test_where_nobody_can_answer_the_error_names_yes(
-    studio_of: Callable[..., Studio], books: Books, front: ScriptedFrontend, given: dict[str, Any]
+    studio_of: Callable[..., Studio], books: SandboxHarness, front: ScriptedFrontend, given: dict[str, Any]
 ) -> None:
     confirm = given.pop("confirm", "auto")
     with pytest.raises(errors.ConfirmationNeeded, match="yes=True"):
@@ -197,7 +207,7 @@ def test_where_nobody_can_answer_the_error_names_yes(
 
 
 def test_the_setting_never_asks_nothing(
-    studio_of: Callable[..., Studio], books: Books, front: ScriptedFrontend
+    studio_of: Callable[..., Studio], books: SandboxHarness, front: ScriptedFrontend
 ) -> None:
     assert len(studio_of(confirm="never").batch("image", ["a", "b", "c"], model=CHEAP)) == 3
     assert front.questions == []

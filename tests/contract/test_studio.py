@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.contract.conftest import CHEAP, MAIN, TEAM, Books, cheap, prepare
-from zooop_nb import errors
+from tests.contract.conftest import CHEAP, MAIN, TEAM, cheap, prepare
+from tests.support.sandbox_harness import SandboxHarness
+from zooop_nb import Gallery, errors
 from zooop_nb.ledger.dataframe import COLUMNS
 from zooop_nb.studio import Studio
 from zooop_nb.verbs import GENERATION_VERBS, VERBS
@@ -19,13 +20,15 @@ from zooop_nb.verbs import GENERATION_VERBS, VERBS
 
 def rows(studio: Studio, **only: object) -> list[dict[str, Any]]:
     """The ledger's rows, oldest first."""
-    found: list[dict[str, Any]] = studio.ledger.frame().astype(object).to_dict("records")
+    found: list[Any] = studio.ledger.frame().astype(object).to_dict("records")
     return [row for row in found if all(row[name] == value for name, value in only.items())]
 
 
-def test_a_picture_costs_what_was_quoted_in_result_books_and_ledger(studio: Studio, books: Books) -> None:
+def test_a_picture_costs_what_was_quoted_in_result_books_and_ledger(
+    studio: Studio, books: SandboxHarness
+) -> None:
     quote = studio.quote("image", "a red panda", resolution="1k")
-    assert books.whole()["charges"] == []
+    assert books.books()["charges"] == []
     result = studio.image("a red panda", resolution="1k")
     assert result.status == "succeeded"
     [charge], [task] = books.charges, books.tasks
@@ -51,7 +54,7 @@ def test_a_picture_costs_what_was_quoted_in_result_books_and_ledger(studio: Stud
     )
 
 
-def test_the_guides_default_is_what_is_sent(studio: Studio, books: Books) -> None:
+def test_the_guides_default_is_what_is_sent(studio: Studio, books: SandboxHarness) -> None:
     quoted = studio.quote("image", "highest quality, 4k, cinematic 电影级 poster of a red panda")
     assert (quoted.model, quoted.version, quoted.credits) == ("GPT Image 2.0", "standard", 4)
     assert {name: quoted.params[name] for name in ("quality", "resolution", "aspect_ratio")} == {
@@ -88,7 +91,7 @@ def test_the_picture_lies_on_this_machine_as_its_facts_say(studio: Studio) -> No
     assert output.path.is_relative_to(studio.settings.media_path)
 
 
-def test_speech_says_the_words_which_go_to_text(studio: Studio, books: Books) -> None:
+def test_speech_says_the_words_which_go_to_text(studio: Studio, books: SandboxHarness) -> None:
     text = "It's a panda, isn't it?"
     result = studio.speech(text, voice="Aria")
     [task], [row] = books.tasks, rows(studio, event="charge")
@@ -102,7 +105,9 @@ def test_speech_says_the_words_which_go_to_text(studio: Studio, books: Books) ->
     assert result.output.duration > 0.5
 
 
-def test_a_tool_takes_a_dotted_param_and_names_itself(studio: Studio, books: Books, picture: Path) -> None:
+def test_a_tool_takes_a_dotted_param_and_names_itself(
+    studio: Studio, books: SandboxHarness, picture: Path
+) -> None:
     result = studio.tool(
         "style-transfer",
         image_url=picture,
@@ -118,7 +123,7 @@ def test_a_tool_takes_a_dotted_param_and_names_itself(studio: Studio, books: Boo
     assert result.params["image_url"]["file"] == picture.name
 
 
-def test_a_template_is_run_by_its_pages_address(studio: Studio, books: Books) -> None:
+def test_a_template_is_run_by_its_pages_address(studio: Studio, books: SandboxHarness) -> None:
     page = "https://zooop.ai/templates/image/superhero-movie-poster?utm=x"
     quoted = studio.quote("template", slug=page, hero_name="PANDA")
     assert quoted.credits == 5
@@ -129,15 +134,18 @@ def test_a_template_is_run_by_its_pages_address(studio: Studio, books: Books) ->
     assert rows(studio, event="charge")[0]["template"] == "superhero-movie-poster"
 
 
-def test_a_team_token_spends_the_teams_wallet(studio_of: Callable[..., Studio], books: Books) -> None:
+def test_a_team_token_spends_the_teams_wallet(
+    studio_of: Callable[..., Studio], books: SandboxHarness
+) -> None:
     studio = studio_of(TEAM)
     studio.image("a red panda", model=CHEAP)
-    assert {each["id"]: each["balance"] for each in books.whole()["wallets"]}["t1"] == 4999
+    assert {each["id"]: each["balance"] for each in books.books()["wallets"]}["t1"] == 4999
     assert rows(studio, event="charge")[0]["wallet"] == "team"
 
 
-def test_variants_are_as_many_paid_tasks_under_as_many_keys(studio: Studio, books: Books) -> None:
+def test_variants_are_as_many_paid_tasks_under_as_many_keys(studio: Studio, books: SandboxHarness) -> None:
     gallery = studio.image("a red panda", model=CHEAP, count=3)
+    assert isinstance(gallery, Gallery)
     assert len(gallery) == 3
     assert gallery.credits == books.spent() == 3
     assert len({each["idempotencyKey"] for each in books.tasks}) == 3
@@ -146,7 +154,7 @@ def test_variants_are_as_many_paid_tasks_under_as_many_keys(studio: Studio, book
     assert len({row["order_id"] for row in rows(studio, event="charge")}) == 3
 
 
-def test_a_batch_makes_each_prompt_in_its_order(studio: Studio, books: Books) -> None:
+def test_a_batch_makes_each_prompt_in_its_order(studio: Studio, books: SandboxHarness) -> None:
     prompts = ["a panda", "a fox", "a panda"]
     gallery = studio.batch("image", prompts, model=CHEAP, yes=True, tags="zoo")
     assert [each.prompt for each in gallery] == prompts
@@ -159,7 +167,7 @@ def test_a_batch_makes_each_prompt_in_its_order(studio: Studio, books: Books) ->
     assert {row["tags"] for row in rows(studio)} == {"zoo"}
 
 
-def test_one_prompt_is_not_taken_for_a_list_of_letters(studio: Studio, books: Books) -> None:
+def test_one_prompt_is_not_taken_for_a_list_of_letters(studio: Studio, books: SandboxHarness) -> None:
     with pytest.raises(errors.InputError, match="list of prompts"):
         studio.batch("image", "a red panda", yes=True)
     with pytest.raises(errors.InputError, match="no prompts"):
@@ -167,7 +175,7 @@ def test_one_prompt_is_not_taken_for_a_list_of_letters(studio: Studio, books: Bo
     assert books.tasks == []
 
 
-def test_again_is_the_last_order_with_changes(studio: Studio, books: Books) -> None:
+def test_again_is_the_last_order_with_changes(studio: Studio, books: SandboxHarness) -> None:
     first = studio.image("a red panda", model=CHEAP, aspect_ratio="4:3", tags=["t"])
     second = studio.again(aspect_ratio="1:1")
     third = studio.again(prompt="a fox")
@@ -183,7 +191,7 @@ def test_again_is_the_last_order_with_changes(studio: Studio, books: Books) -> N
 
 
 def test_again_with_nothing_changed_has_the_same_fingerprint_and_is_paid_again(
-    studio: Studio, books: Books, picture: Path
+    studio: Studio, books: SandboxHarness, picture: Path
 ) -> None:
     reference = studio.image("a red panda", model=CHEAP)
     studio.image("in winter", model="seedream", image_urls=[reference, picture])
@@ -212,7 +220,7 @@ def test_a_result_is_found_again_after_a_restart(studio: Studio, studio_of: Call
 
 
 def test_a_model_that_fails_costs_nothing_and_the_ledger_sums_to_nothing(
-    studio: Studio, books: Books
+    studio: Studio, books: SandboxHarness
 ) -> None:
     with pytest.raises(errors.TaskFailed) as caught:
         studio.image("a red panda", model="Ideogram")
@@ -233,7 +241,7 @@ def test_a_model_that_fails_costs_nothing_and_the_ledger_sums_to_nothing(
     assert studio.tasks().empty
 
 
-def test_what_failed_stands_in_the_gallery_beside_what_did_not(studio: Studio, books: Books) -> None:
+def test_what_failed_stands_in_the_gallery_beside_what_did_not(studio: Studio, books: SandboxHarness) -> None:
     asks = [cheap(), cheap("a fox")]
     bad = prepare(studio, [*asks, _failing()], yes=True)
     gallery = studio.checkout.place(bad).accepted().result()
@@ -254,7 +262,7 @@ def test_where_all_failed_the_first_error_is_raised(studio: Studio) -> None:
 
 
 def test_a_task_that_is_cancelled_in_the_browser_says_so(
-    studio: Studio, books: Books, faults: Callable[..., None], control: Any
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None], sandbox: SandboxHarness
 ) -> None:
     faults({"path": "/v1/tasks/*", "do": {"status": 503}, "times": 3})
     task = studio.start("image", "a red panda", model="Ideogram")
@@ -265,7 +273,9 @@ def test_a_task_that_is_cancelled_in_the_browser_says_so(
     assert gallery[0].status == "failed"
 
 
-def test_a_task_starts_in_the_background_and_tells_how_far_it_is(studio: Studio, books: Books) -> None:
+def test_a_task_starts_in_the_background_and_tells_how_far_it_is(
+    studio: Studio, books: SandboxHarness
+) -> None:
     task = studio.start("image", "a red panda", model=CHEAP)
     assert task.task_id == books.tasks[0]["taskId"]
     assert task.quote == 1
@@ -281,7 +291,7 @@ def test_a_task_starts_in_the_background_and_tells_how_far_it_is(studio: Studio,
 
 
 def test_a_wait_that_runs_out_of_time_does_not_stop_the_task(
-    studio: Studio, books: Books, faults: Callable[..., None]
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     faults({"path": "/v1/tasks/*", "do": {"delay": 0.3}})
     task = studio.start("image", "a red panda", model=CHEAP)
@@ -290,7 +300,7 @@ def test_a_wait_that_runs_out_of_time_does_not_stop_the_task(
     assert task.result(timeout=60).status == "succeeded"
 
 
-def test_a_task_is_awaited_in_an_event_loop_of_ones_own(studio: Studio, books: Books) -> None:
+def test_a_task_is_awaited_in_an_event_loop_of_ones_own(studio: Studio, books: SandboxHarness) -> None:
     async def main() -> Any:
         one = studio.start("image", "a red panda", model=CHEAP)
         several = studio.start_all("image", "a fox", model=CHEAP, count=2)
@@ -309,7 +319,7 @@ def test_a_task_is_awaited_in_an_event_loop_of_ones_own(studio: Studio, books: B
 
 
 def test_a_cancelled_await_leaves_the_order_to_be_resumed(
-    studio: Studio, books: Books, faults: Callable[..., None]
+    studio: Studio, books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     faults({"path": "/v1/tasks/*", "do": {"delay": 0.5}})
     task = studio.start("image", "a red panda", model=CHEAP)
@@ -388,7 +398,7 @@ def test_after_an_order_the_token_stands_in_no_file_and_in_no_text(
 
 
 def test_a_closed_studio_lets_its_tasks_go_so_that_another_can_pick_them_up(
-    studio_of: Callable[..., Studio], books: Books, faults: Callable[..., None]
+    studio_of: Callable[..., Studio], books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     faults({"path": "/v1/tasks/*", "do": {"delay": 0.5}})
     first = studio_of()

@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.contract.conftest import CHEAP, MAIN, Books, ScriptedFrontend, cheap, prepare
+from tests.contract.conftest import CHEAP, MAIN, cheap, prepare
+from tests.support.sandbox_harness import SandboxHarness
+from tests.support.scripted_frontend import ScriptedFrontend
 from zooop_nb import errors
 from zooop_nb.ledger import Ledger
 from zooop_nb.studio import Studio
@@ -34,7 +36,7 @@ def charged(ledger: Ledger) -> int:
     return int(frame.loc[frame["event"] == "charge", "spent"].sum())
 
 
-def test_one_studio_serves_many_threads(studio: Studio, books: Books) -> None:
+def test_one_studio_serves_many_threads(studio: Studio, books: SandboxHarness) -> None:
     results = at_once(6, lambda each: studio.image(f"panda {each}", model=CHEAP))
     assert [each.prompt for each in results] == [f"panda {each}" for each in range(6)]
     assert {each.status for each in results} == {"succeeded"}
@@ -47,10 +49,13 @@ def test_threads_that_are_first_together_get_one_checkout_and_so_one_budget(
 ) -> None:
     for _ in range(5):
         studio = studio_of()
-        assert len({id(checkout) for checkout in at_once(8, lambda _, studio=studio: studio.checkout)}) == 1
+        opened = at_once(8, lambda _, opening=studio: opening.checkout)  # type: ignore[misc]
+        assert len({id(checkout) for checkout in opened}) == 1
 
 
-def test_studios_of_several_threads_share_a_ledger(studio_of: Callable[..., Studio], books: Books) -> None:
+def test_studios_of_several_threads_share_a_ledger(
+    studio_of: Callable[..., Studio], books: SandboxHarness
+) -> None:
     studios = [studio_of() for _ in range(4)]
     results = at_once(4, lambda each: studios[each].image(f"panda {each}", model=CHEAP))
     assert books.spent() == charged(studios[0].ledger) == 4
@@ -59,7 +64,7 @@ def test_studios_of_several_threads_share_a_ledger(studio_of: Callable[..., Stud
 
 
 def test_threads_together_never_spend_more_than_the_budget(
-    studio_of: Callable[..., Studio], books: Books
+    studio_of: Callable[..., Studio], books: SandboxHarness
 ) -> None:
     studio = studio_of(budget=3)
 
@@ -77,7 +82,7 @@ def test_threads_together_never_spend_more_than_the_budget(
 def test_an_abandoned_order_is_claimed_by_one_of_many(
     studio: Studio,
     studio_of: Callable[..., Studio],
-    books: Books,
+    books: SandboxHarness,
     faults: Callable[..., None],
     front: ScriptedFrontend,
 ) -> None:
@@ -92,7 +97,7 @@ def test_an_abandoned_order_is_claimed_by_one_of_many(
 
 
 def test_many_threads_that_resume_pay_once(
-    studio: Studio, studio_of: Callable[..., Studio], books: Books, faults: Callable[..., None]
+    studio: Studio, studio_of: Callable[..., Studio], books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     faults({"method": "POST", "path": "/v1/tasks", "do": "drop_after", "times": 3})
     try:
@@ -109,7 +114,7 @@ def test_many_threads_that_resume_pay_once(
 
 
 def test_two_that_follow_the_same_task_note_its_charge_once(
-    studio: Studio, studio_of: Callable[..., Studio], books: Books, faults: Callable[..., None]
+    studio: Studio, studio_of: Callable[..., Studio], books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     faults({"method": "GET", "path": "/v1/tasks/*", "do": {"delay": 0.2}, "times": 2})
     task = studio.start("image", "a red panda", model=CHEAP)
@@ -129,7 +134,7 @@ PROGRAM = """
 
 
 def test_processes_that_begin_together_share_a_new_ledger(
-    sandbox: Any, books: Books, clean_settings: Path
+    sandbox: Any, books: SandboxHarness, clean_settings: Path
 ) -> None:
     environ = {**os.environ, "ZOOOP_API_HOST": sandbox.url, "ZOOOP_API_KEY": MAIN}
     environ["ZOOOP_NB_HOME"] = str(clean_settings)

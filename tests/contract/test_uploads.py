@@ -16,14 +16,14 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.contract.conftest import MAIN, OTHER, Books
-from tests.kernel.gate import HoldingProxy
-from tests.rules.sandbox_media import clip, moving, tone
+from tests.contract.conftest import MAIN, OTHER
+from tests.support.holding_proxy import HoldingProxy
+from tests.support.media import clip, moving, tone
+from tests.support.sandbox_harness import SandboxHarness
 from zooop_nb import errors
 from zooop_nb.client import LiveBackend
 from zooop_nb.contract.limits import LARGEST_UPLOAD, UPLOAD_TYPES
 from zooop_nb.orders.inputs import content_type_of
-from zooop_nb.sandbox.process import SandboxProcess
 from zooop_nb.settings import Settings
 from zooop_nb.studio import Studio
 
@@ -33,8 +33,10 @@ SLOW_SPEED = 0.005
 
 def sound(format: str, codec: str) -> bytes:
     out = io.BytesIO()
+    source: Any
     with av.open(io.BytesIO(tone(440, 0.5, 48_000))) as source, av.open(out, "w", format=format) as target:
-        stream = target.add_stream(codec, rate=48_000)
+        # PyAV types a stream by its codec, which is not known here.
+        stream: Any = target.add_stream(codec, rate=48_000)
         for frame in source.decode(audio=0):
             frame.pts = None
             target.mux(stream.encode(frame))
@@ -70,7 +72,7 @@ def test_there_is_a_file_for_every_type_that_the_api_takes() -> None:
 
 @pytest.mark.parametrize("content_type", FILES)
 def test_a_files_type_is_told_by_its_bytes_and_not_by_its_name(
-    content_type: str, studio: Studio, books: Books, tmp_path: Path
+    content_type: str, studio: Studio, books: SandboxHarness, tmp_path: Path
 ) -> None:
     data = FILES[content_type]()
     assert content_type_of(data[: 1 << 16], "file") == content_type
@@ -88,7 +90,7 @@ def test_a_files_type_is_told_by_its_bytes_and_not_by_its_name(
 def test_the_same_content_goes_up_once_for_a_token_and_a_host(
     studio: Studio,
     studio_of: Callable[..., Studio],
-    books: Books,
+    books: SandboxHarness,
     picture: Path,
     tmp_path: Path,
     sandbox: Any,
@@ -102,12 +104,14 @@ def test_the_same_content_goes_up_once_for_a_token_and_a_host(
     assert len(books.uploads) == 1
     assert studio_of(OTHER).upload(picture).url != first.url
     assert len(books.uploads) == 2
-    with HoldingProxy(sandbox.url) as gate:
-        studio_of(host=gate.url).upload(picture)
+    with HoldingProxy(sandbox.url) as proxy:
+        studio_of(host=proxy.url).upload(picture)
     assert len(books.uploads) == 3
 
 
-def test_an_upload_serves_as_a_picture_and_as_an_upload(studio: Studio, books: Books, picture: Path) -> None:
+def test_an_upload_serves_as_a_picture_and_as_an_upload(
+    studio: Studio, books: SandboxHarness, picture: Path
+) -> None:
     upload = studio.upload(picture)
     assert studio.upload(upload).url == upload.url
     result = studio.image("in winter", model="seedream", image_urls=upload)
@@ -133,7 +137,7 @@ def test_what_is_shown_of_an_upload_has_no_address_of_the_sandbox(studio: Studio
     ids=["empty", "words", "pdf", "svg"],
 )
 def test_what_the_api_does_not_take_is_refused_before_anything_is_sent(
-    studio: Studio, books: Books, tmp_path: Path, data: bytes, said: str
+    studio: Studio, books: SandboxHarness, tmp_path: Path, data: bytes, said: str
 ) -> None:
     path = tmp_path / "file.png"
     path.write_bytes(data)
@@ -150,7 +154,7 @@ def large(path: Path, size: int) -> Path:
 
 
 def test_a_file_over_100_mb_is_sent_to_the_web_ui_with_the_word_that_its_url_serves(
-    studio: Studio, books: Books, picture: Path, tmp_path: Path
+    studio: Studio, books: SandboxHarness, picture: Path, tmp_path: Path
 ) -> None:
     path = large(tmp_path / "huge.png", LARGEST_UPLOAD + 1)
     with pytest.raises(errors.BadMedia) as caught:
@@ -179,7 +183,7 @@ print(json.dumps({"url": upload.url, "size": upload.size, "kilobytes": after - b
 
 
 def test_100_mb_are_streamed_and_never_in_memory(
-    sandbox: SandboxProcess, books: Books, picture: Path, tmp_path: Path
+    sandbox: SandboxHarness, books: SandboxHarness, picture: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("resource", reason="Windows tells no peak of memory")
     environment = {
@@ -212,28 +216,28 @@ def test_100_mb_are_streamed_and_never_in_memory(
 
 
 @pytest.fixture(scope="module")
-def slow() -> Iterator[SandboxProcess]:
+def slow() -> Iterator[SandboxHarness]:
     world = {"users": [{"id": "u1"}], "tokens": [{"token": MAIN, "user": "u1"}]}
-    with SandboxProcess.start(world=world, speed=SLOW_SPEED, control=True) as process:
-        yield process
+    with SandboxHarness(speed=SLOW_SPEED, world=world) as harness:
+        yield harness
 
 
 class Waits:
-    """In place of asyncio's sleep: the sandbox's clock goes on instead, `times` as far."""
+    """Replaces asyncio's sleep: the sandbox's clock moves instead, `times` as far."""
 
-    def __init__(self, url: str, times: float = 1.0) -> None:
+    def __init__(self, sandbox: SandboxHarness, times: float = 1.0) -> None:
         self.seconds: list[float] = []
-        self._control = httpx.Client(base_url=url, trust_env=False)
+        self._sandbox = sandbox
         self._times = times
 
     async def __call__(self, seconds: float) -> None:
         self.seconds.append(seconds)
-        self._control.post("/_sandbox/clock", json={"advance": seconds * self._times})
+        self._sandbox.advance(seconds * self._times)
 
 
 @pytest.fixture
 def follow(
-    slow: SandboxProcess, settings_of: Callable[..., Settings], tmp_path: Path
+    slow: SandboxHarness, settings_of: Callable[..., Settings], tmp_path: Path
 ) -> Callable[[bytes, Waits], str]:
     """`follow(data, waits)`: the URL of a clip, brought up and followed to its end."""
 
@@ -254,10 +258,10 @@ def follow(
 
 
 def test_a_clip_is_followed_at_the_documented_pace_until_it_is_ready(
-    slow: SandboxProcess, follow: Callable[[bytes, Waits], str]
+    slow: SandboxHarness, follow: Callable[[bytes, Waits], str]
 ) -> None:
     # The check takes 12 s by this clock; the looks from 15 s on may come a moment before its end is noted.
-    waits = Waits(slow.url, 1 / SLOW_SPEED)
+    waits = Waits(slow, 1 / SLOW_SPEED)
     url = follow(clip(moving()), waits)
     assert len(waits.seconds) >= 2
     assert waits.seconds == ([5.0, 10.0, 20.0, 20.0] * 32)[: len(waits.seconds)]
@@ -265,9 +269,9 @@ def test_a_clip_is_followed_at_the_documented_pace_until_it_is_ready(
 
 
 def test_a_clip_is_followed_for_30_minutes_and_no_longer(
-    slow: SandboxProcess, follow: Callable[[bytes, Waits], str]
+    slow: SandboxHarness, follow: Callable[[bytes, Waits], str]
 ) -> None:
-    waits = Waits(slow.url)
+    waits = Waits(slow)
     with pytest.raises(errors.BadMedia, match="not ready 30 minutes after"):
         follow(clip(moving()), waits)
     assert waits.seconds[:6] == [5.0, 10.0, 20.0, 20.0, 5.0, 10.0]
@@ -283,10 +287,10 @@ def test_a_clip_is_followed_for_30_minutes_and_no_longer(
     ids=["blocked", "errored"],
 )
 def test_a_clip_that_ends_badly_says_why(
-    slow: SandboxProcess, follow: Callable[[bytes, Waits], str], mark: bytes, said: str
+    slow: SandboxHarness, follow: Callable[[bytes, Waits], str], mark: bytes, said: str
 ) -> None:
     with pytest.raises(errors.BadMedia, match=said):
-        follow(clip(moving()) + mark, Waits(slow.url, 1 / SLOW_SPEED))
+        follow(clip(moving()) + mark, Waits(slow, 1 / SLOW_SPEED))
 
 
 def test_only_the_token_that_made_an_upload_can_ask_about_it(
@@ -311,7 +315,7 @@ def test_only_the_token_that_made_an_upload_can_ask_about_it(
 
 
 def test_a_rejected_picture_is_not_sent_again_and_is_no_upload(
-    studio: Studio, books: Books, picture: Path, faults: Callable[..., None]
+    studio: Studio, books: SandboxHarness, picture: Path, faults: Callable[..., None]
 ) -> None:
     picture.write_bytes(picture.read_bytes() + b"sandbox-block:gore;")
     with pytest.raises(errors.ModerationBlocked) as caught:

@@ -6,26 +6,26 @@ from pathlib import Path
 import pytest
 
 from tests.faults.crash import Scene
-from tests.kernel.gate import HoldingProxy
-from tests.kernel.town import SandboxHarness
+from tests.support.holding_proxy import HoldingProxy
+from tests.support.sandbox_harness import SandboxHarness
 
 
 @pytest.fixture(scope="module")
-def town() -> Iterator[SandboxHarness]:
+def sandbox() -> Iterator[SandboxHarness]:
     """A sandbox in which everything is made at once."""
-    with SandboxHarness(speed=0) as town:
-        yield town
+    with SandboxHarness(speed=0) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(scope="module")
-def gate(town: SandboxHarness) -> Iterator[HoldingProxy]:
+def proxy(sandbox: SandboxHarness) -> Iterator[HoldingProxy]:
     """The door to it."""
-    with HoldingProxy(town.url) as gate:
-        yield gate
+    with HoldingProxy(sandbox.url) as proxy:
+        yield proxy
 
 
 @pytest.fixture
-def scene(town: SandboxHarness, gate: HoldingProxy, tmp_path: Path) -> Scene:
+def scene(sandbox: SandboxHarness, proxy: HoldingProxy, tmp_path: Path) -> Scene:
     """Empty books and an empty home."""
-    town.reset()
-    return Scene(town, gate, tmp_path / "home")
+    sandbox.reset()
+    return Scene(sandbox, proxy, tmp_path / "home")

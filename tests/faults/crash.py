@@ -1,6 +1,6 @@
 """A kernel dies while an order is on its way: `python tests/faults/crash.py` shows it.
 
-A real kernel makes a picture on a real sandbox; the door between them (see tests/kernel/gate.py) stops the
+A real kernel makes a picture on a real sandbox; the door between them (see tests/kernel/proxy.py) stops the
 traffic at one byte, and there the kernel is killed with SIGKILL. A new kernel takes over what it left. Then
 the books of the sandbox are laid beside the ledger: each task paid once, and its picture whole.
 """
@@ -18,9 +18,9 @@ from typing import Literal
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.kernel.driver import PATIENCE, Cell, Kernel
-from tests.kernel.gate import HoldingProxy
-from tests.kernel.town import TOKEN, SandboxHarness
+from tests.support.holding_proxy import HoldingProxy
+from tests.support.kernel import PATIENCE, Cell, Kernel
+from tests.support.sandbox_harness import TOKEN, SandboxHarness
 from zooop_nb.ledger import Ledger, OrderRecord
 
 PICTURE = "r = %zooop image a red panda that survives resolution=4k aspect_ratio=16:9\nr"
@@ -52,10 +52,10 @@ POINTS = {
 class Scene:
     """A sandbox, the door to it, and the home that a dead kernel and its heir share."""
 
-    def __init__(self, town: SandboxHarness, gate: HoldingProxy, home: Path) -> None:
-        self.town = town
+    def __init__(self, sandbox: SandboxHarness, proxy: HoldingProxy, home: Path) -> None:
+        self.sandbox = sandbox
         self.home = home
-        self._gate = gate
+        self._gate = proxy
 
     def kernel(self) -> Kernel:
         """A new kernel with this home and the extension loaded."""
@@ -96,7 +96,7 @@ class Scene:
             frame = ledger.frame()
         orders = {entry.task_id: entry for entry in self.entries()}
         found = []
-        for task in self.town.tasks:
+        for task in self.sandbox.tasks:
             entry = orders.pop(task["taskId"], None)
             if entry is None:
                 found.append(f"task {task['taskId']} is not in the ledger")
@@ -112,14 +112,14 @@ class Scene:
                     found.append(f"{file} is no picture")
                     continue
                 held = hashlib.sha256(file.read_bytes()).hexdigest()
-                if not held == output["sha256"] == self.town.sha256(output["url"]):
+                if not held == output["sha256"] == self.sandbox.sha256(output["url"]):
                     found.append(f"{file} is not what the server serves")
             if len(entry.outputs) != len(task["outputs"]):
                 found.append(
                     f"order {entry.order_id} has {len(entry.outputs)} of {len(task['outputs'])} files"
                 )
         found += [f"order {entry.order_id} is sent and has no task" for entry in orders.values()]
-        spent, paid = int(frame.spent.sum()), self.town.paid
+        spent, paid = int(frame.spent.sum()), self.sandbox.spent()
         if spent != paid:
             found.append(f"the wallet paid {paid} credits; the ledger says {spent}")
         return found
@@ -134,14 +134,14 @@ def show(scene: Scene, name: str, point: Point) -> bool:
     print(f"\n== {name}: killed {point.when}")
     scene.die(point)
     (left,) = scene.entries()
-    known = len(scene.town.tasks)
+    known = len(scene.sandbox.tasks)
     print(f"   left behind: order {left.order_id[:8]}, {left.state}; the server has {known} tasks")
     with scene.kernel() as heir:
         cell: Cell = heir.ok("%zooop resume")
     print(f"   resumed:     {cell.result.get('text/plain', cell.text).strip().splitlines()[0]}")
     print("   the sandbox's books                              the ledger")
     orders = {entry.task_id: entry for entry in scene.entries()}
-    for task in scene.town.tasks:
+    for task in scene.sandbox.tasks:
         entry = orders[task["taskId"]]
         print(
             f"   task {task['taskId'][:8]} {task['status']:9} {task['creditsCharged']:3} credits"
@@ -149,7 +149,7 @@ def show(scene: Scene, name: str, point: Point) -> bool:
         )
         for output in entry.outputs:
             print(
-                f"   sha256 {scene.town.sha256(output['url'])[:16]}"
+                f"   sha256 {scene.sandbox.sha256(output['url'])[:16]}"
                 f"                          sha256 {output['sha256'][:16]}  {Path(output['path']).name}"
             )
     found = scene.disagreements()
@@ -163,13 +163,13 @@ def main() -> int:
         del os.environ[name]
     agreed = True
     with (
-        SandboxHarness(speed=0) as town,
-        HoldingProxy(town.url) as gate,
+        SandboxHarness(speed=0) as sandbox,
+        HoldingProxy(sandbox.url) as proxy,
         tempfile.TemporaryDirectory() as folder,
     ):
         for name, point in POINTS.items():
-            town.reset()
-            agreed &= show(Scene(town, gate, Path(folder, name)), name, point)
+            sandbox.reset()
+            agreed &= show(Scene(sandbox, proxy, Path(folder, name)), name, point)
     return 0 if agreed else 1
 
 

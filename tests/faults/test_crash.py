@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.crash import PICTURE, POINTS, Point, Scene
-from tests.kernel.driver import Cell, Kernel
+from tests.support.kernel import Cell, Kernel
 
 pytestmark = pytest.mark.parametrize("point", POINTS.values(), ids=POINTS)
 
@@ -25,7 +25,7 @@ def test_a_new_kernel_takes_over_what_a_dead_one_left(
     take_over: Callable[[Kernel], Cell], point: Point, scene: Scene
 ) -> None:
     scene.die(point)
-    assert len(scene.town.tasks) == point.tasks
+    assert len(scene.sandbox.tasks) == point.tasks
     assert len(scene.partials()) == point.partials
     (left,) = scene.entries()
     with scene.kernel() as heir:
@@ -33,8 +33,8 @@ def test_a_new_kernel_takes_over_what_a_dead_one_left(
     assert "data:image/" in cell.result["text/html"]
     assert scene.disagreements() == []
     assert scene.partials() == []
-    (task,) = scene.town.tasks
+    (task,) = scene.sandbox.tasks
     (taken,) = scene.entries()
     assert (taken.order_id, taken.task_id) == (left.order_id, task["taskId"])
     assert (taken.body, taken.key) == (left.body, left.key)
-    assert taken.credits == task["debited"] == scene.town.paid
+    assert taken.credits == task["debited"] == scene.sandbox.spent()

@@ -7,36 +7,38 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.driver import PATIENCE, Kernel
-from tests.kernel.gate import HoldingProxy
-from tests.kernel.town import TOKEN, SandboxHarness
+from tests.support.holding_proxy import HoldingProxy
+from tests.support.kernel import PATIENCE, Kernel
+from tests.support.sandbox_harness import TOKEN, SandboxHarness
 
 ORDER = "%zooop image -m flash a red panda"
 
 
 @pytest.fixture(scope="module")
-def shared(town: SandboxHarness, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+def shared(sandbox: SandboxHarness, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     home = tmp_path_factory.mktemp("home")
-    with Kernel({"ZOOOP_API_HOST": town.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(home)}) as kernel:
+    with Kernel(
+        {"ZOOOP_API_HOST": sandbox.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(home)}
+    ) as kernel:
         kernel.ok("%load_ext zooop_nb")
         kernel.ok(f"home = '{home}'")
         yield kernel
 
 
 @pytest.fixture
-def kernel(shared: Kernel, town: SandboxHarness) -> Kernel:
+def kernel(shared: Kernel, sandbox: SandboxHarness) -> Kernel:
     """The kernel, with books that are empty."""
-    town.reset()
+    sandbox.reset()
     return shared
 
 
-def refused(kernel: Kernel, town: SandboxHarness) -> None:
+def refused(kernel: Kernel, sandbox: SandboxHarness) -> None:
     """The order ends with an error of the ledger, which names it, and moves nothing."""
     error = kernel.run(ORDER).error
     assert error["ename"] == "LedgerError"
     assert "ledger.sqlite" in error["traceback"][0]
     assert len(error["traceback"]) <= 3
-    assert town.tasks == []
+    assert sandbox.tasks == []
 
 
 @pytest.fixture
@@ -51,44 +53,46 @@ def closed_folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(not Path("/proc/sys").is_dir(), reason="there is no folder that root cannot write to")
-def test_a_folder_that_cannot_be_written(kernel: Kernel, town: SandboxHarness, closed_folder: Path) -> None:
+def test_a_folder_that_cannot_be_written(
+    kernel: Kernel, sandbox: SandboxHarness, closed_folder: Path
+) -> None:
     kernel.ok(f"%zooop config ledger={closed_folder}/ledger.sqlite")
     try:
-        refused(kernel, town)
+        refused(kernel, sandbox)
     finally:
         kernel.ok("%zooop config ledger={home}/ledger.sqlite")
 
 
-def test_a_ledger_that_is_no_database(kernel: Kernel, town: SandboxHarness, tmp_path: Path) -> None:
+def test_a_ledger_that_is_no_database(kernel: Kernel, sandbox: SandboxHarness, tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite"
     file.write_text("my shopping list\n" * 100)
     kernel.ok(f"%zooop config ledger={file}")
     try:
-        refused(kernel, town)
+        refused(kernel, sandbox)
     finally:
         kernel.ok("%zooop config ledger={home}/ledger.sqlite")
     assert file.read_text().startswith("my shopping list")
 
 
-def test_a_disk_that_is_full_before_the_quote(kernel: Kernel, town: SandboxHarness) -> None:
+def test_a_disk_that_is_full_before_the_quote(kernel: Kernel, sandbox: SandboxHarness) -> None:
     kernel.ok(ORDER)
-    town.reset()
+    sandbox.reset()
     # No file may grow beyond a page: what a full disk does, for this process alone.
     before = resource.prlimit(kernel.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
     try:
-        refused(kernel, town)
+        refused(kernel, sandbox)
     finally:
         resource.prlimit(kernel.pid, resource.RLIMIT_FSIZE, before)
     kernel.ok(ORDER)
-    assert len(town.tasks) == 1
+    assert len(sandbox.tasks) == 1
 
 
 def test_a_disk_that_is_full_after_the_submit_loses_no_paid_order(
-    town: SandboxHarness, gate: HoldingProxy, tmp_path: Path
+    sandbox: SandboxHarness, proxy: HoldingProxy, tmp_path: Path
 ) -> None:
-    town.reset()
-    hold = gate.hold("POST /v1/tasks", "answer")
-    env = {"ZOOOP_API_HOST": gate.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(tmp_path)}
+    sandbox.reset()
+    hold = proxy.hold("POST /v1/tasks", "answer")
+    env = {"ZOOOP_API_HOST": proxy.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(tmp_path)}
     with Kernel(env) as kernel:
         kernel.ok("%load_ext zooop_nb")
         cell = kernel.send(ORDER)
@@ -101,4 +105,4 @@ def test_a_disk_that_is_full_after_the_submit_loses_no_paid_order(
         assert "%zooop resume" in error["traceback"][-1]
         again = kernel.ok(ORDER)
     assert "attached to the order that an earlier run of this cell left" in again.text
-    assert len(town.tasks) == 1
+    assert len(sandbox.tasks) == 1

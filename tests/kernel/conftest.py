@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.driver import Kernel, older_ipykernel
-from tests.kernel.town import TOKEN, SandboxHarness
+from tests.support.kernel import Kernel, older_ipykernel
+from tests.support.sandbox_harness import TOKEN, SandboxHarness
 
 
 @pytest.fixture(scope="session")
@@ -38,17 +38,17 @@ def environment(url: str, home: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def quick_town() -> Iterator[SandboxHarness]:
+def quick_sandbox() -> Iterator[SandboxHarness]:
     """A sandbox in which everything is made at once."""
-    with SandboxHarness(speed=0) as town:
-        yield town
+    with SandboxHarness(speed=0) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(scope="module")
-def slow_town() -> Iterator[SandboxHarness]:
+def slow_sandbox() -> Iterator[SandboxHarness]:
     """A sandbox in which nothing ends before its clock is moved on."""
-    with SandboxHarness(speed=0.01) as town:
-        yield town
+    with SandboxHarness(speed=0.01) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(scope="module")

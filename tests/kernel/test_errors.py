@@ -4,19 +4,19 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.kernel.driver import Kernel
-from tests.kernel.town import SandboxHarness
+from tests.support.kernel import Kernel
+from tests.support.sandbox_harness import SandboxHarness
 
 
 @pytest.fixture(scope="module")
-def shared(quick_town: SandboxHarness, start_kernel: Callable[..., Kernel]) -> Kernel:
-    return start_kernel(quick_town.url)
+def shared(quick_sandbox: SandboxHarness, start_kernel: Callable[..., Kernel]) -> Kernel:
+    return start_kernel(quick_sandbox.url)
 
 
 @pytest.fixture
-def kernel(shared: Kernel, quick_town: SandboxHarness) -> Kernel:
+def kernel(shared: Kernel, quick_sandbox: SandboxHarness) -> Kernel:
     """The kernel, with books that are empty."""
-    quick_town.reset()
+    quick_sandbox.reset()
     return shared
 
 
@@ -47,7 +47,7 @@ def kernel(shared: Kernel, quick_town: SandboxHarness) -> Kernel:
     ],
 )
 def test_a_mistake_is_a_short_message_that_names_the_value_and_the_remedy(
-    code: str, kind: str, named: str, remedy: str, kernel: Kernel, quick_town: SandboxHarness
+    code: str, kind: str, named: str, remedy: str, kernel: Kernel, quick_sandbox: SandboxHarness
 ) -> None:
     error = kernel.run(code).error
     assert error["ename"] == kind
@@ -56,26 +56,26 @@ def test_a_mistake_is_a_short_message_that_names_the_value_and_the_remedy(
     assert "Traceback" not in "".join(error["traceback"])
     assert len(error["traceback"]) <= 4
     assert all(len(line) < 400 for line in error["traceback"])
-    assert quick_town.paid == 0
+    assert quick_sandbox.spent() == 0
 
 
-def test_a_refusal_of_the_api_is_as_short(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_a_refusal_of_the_api_is_as_short(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
     refused = {"status": 402, "code": "insufficient_credits", "message": "Your wallet holds 0 credits."}
-    quick_town.faults({"method": "POST", "path": "/v1/tasks", "do": refused})
+    quick_sandbox.faults({"method": "POST", "path": "/v1/tasks", "do": refused})
     error = kernel.run("%zooop image -m flash a red panda").error
     assert error["ename"] == "InsufficientCredits"
     assert "Your wallet holds 0 credits" in error["traceback"][0]
-    assert quick_town.paid == 0
+    assert quick_sandbox.spent() == 0
 
 
-def test_a_task_that_fails_says_what_it_cost(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_a_task_that_fails_says_what_it_cost(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
     error = kernel.run("%zooop image -m ideogram a red panda").error
     assert error["ename"] == "TaskFailed"
     assert "0 credits were charged" in error["traceback"][0]
-    assert quick_town.paid == 0
+    assert quick_sandbox.spent() == 0
 
 
-def test_run_all_stops_at_an_error(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_run_all_stops_at_an_error(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
     cells = [kernel.send(code) for code in ("%zooop image -m nothing a panda", "1 + 1", "%zooop me")]
     assert [kernel.finish(cell).status for cell in cells] == ["error", "aborted", "aborted"]
     assert kernel.ok("1 + 1").result["text/plain"] == "2"
@@ -89,7 +89,9 @@ def test_an_error_can_be_caught_by_its_type(kernel: Kernel) -> None:
     assert cell.text == "nothing\n"
 
 
-def test_without_a_key_the_first_verb_says_how_to_get_one(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_without_a_key_the_first_verb_says_how_to_get_one(
+    kernel: Kernel, quick_sandbox: SandboxHarness
+) -> None:
     kernel.ok("import os; key = os.environ.pop('ZOOOP_API_KEY')")
     try:
         error = kernel.run("%zooop image -m flash a red panda").error
@@ -101,7 +103,7 @@ def test_without_a_key_the_first_verb_says_how_to_get_one(kernel: Kernel, quick_
         assert said in text
 
 
-def test_a_wrong_key_is_named_as_such_and_not_shown(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_a_wrong_key_is_named_as_such_and_not_shown(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
     wrong = "zpk_test_" + "wrong"
     kernel.ok(f"import os; key = os.environ['ZOOOP_API_KEY']; os.environ['ZOOOP_API_KEY'] = '{wrong}'")
     try:
@@ -112,11 +114,11 @@ def test_a_wrong_key_is_named_as_such_and_not_shown(kernel: Kernel, quick_town: 
     assert wrong not in "\n".join(error["traceback"])
 
 
-def test_a_server_that_is_down_is_named(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_a_server_that_is_down_is_named(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
     kernel.ok("%zooop config host=http://127.0.0.1:9")
     try:
         error = kernel.run("%zooop image -m flash a red panda").error
     finally:
-        kernel.ok(f"%zooop config host={quick_town.url}")
+        kernel.ok(f"%zooop config host={quick_sandbox.url}")
     assert error["ename"] == "Unreachable"
     assert "http://127.0.0.1:9" in "\n".join(error["traceback"])

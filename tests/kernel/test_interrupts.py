@@ -6,29 +6,29 @@ from typing import Literal
 
 import pytest
 
-from tests.kernel.driver import PATIENCE, Cell, Kernel
-from tests.kernel.gate import HoldingProxy
-from tests.kernel.town import SandboxHarness
+from tests.support.holding_proxy import HoldingProxy
+from tests.support.kernel import PATIENCE, Cell, Kernel
+from tests.support.sandbox_harness import SandboxHarness
 
 STOPPED = "Waiting stopped; the task goes on and is paid. Run the cell again to attach to it, or resume."
 
 
 @pytest.fixture(scope="module")
-def gate(slow_town: SandboxHarness) -> Iterator[HoldingProxy]:
+def proxy(slow_sandbox: SandboxHarness) -> Iterator[HoldingProxy]:
     """The door through which the kernel reaches the sandbox."""
-    with HoldingProxy(slow_town.url) as gate:
-        yield gate
+    with HoldingProxy(slow_sandbox.url) as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="module")
-def shared(gate: HoldingProxy, start_kernel: Callable[..., Kernel], ipykernel: Path | None) -> Kernel:
-    return start_kernel(gate.url, ipykernel)
+def shared(proxy: HoldingProxy, start_kernel: Callable[..., Kernel], ipykernel: Path | None) -> Kernel:
+    return start_kernel(proxy.url, ipykernel)
 
 
 @pytest.fixture
-def kernel(shared: Kernel, slow_town: SandboxHarness) -> Kernel:
+def kernel(shared: Kernel, slow_sandbox: SandboxHarness) -> Kernel:
     """The kernel, with books that are empty."""
-    slow_town.reset()
+    slow_sandbox.reset()
     return shared
 
 
@@ -56,11 +56,11 @@ def stopped(kernel: Kernel, cell: Cell) -> Cell:
 
 
 def ended(
-    kernel: Kernel, town: SandboxHarness, code: str, *, tasks: int = 1, answer: str | None = None
+    kernel: Kernel, sandbox: SandboxHarness, code: str, *, tasks: int = 1, answer: str | None = None
 ) -> Cell:
     """The same cell again, until its tasks run; then they are let come to their end."""
     cell = running(kernel, code, tasks=tasks, answer=answer)
-    town.advance()
+    sandbox.advance()
     kernel.finish(cell)
     assert cell.status == "ok", cell.error
     return cell
@@ -80,41 +80,43 @@ def test_an_interrupt_stops_run_all(kernel: Kernel) -> None:
     assert kernel.finish(after).status == "aborted"
 
 
-def test_the_same_cell_again_attaches_and_pays_once(kernel: Kernel, slow_town: SandboxHarness) -> None:
+def test_the_same_cell_again_attaches_and_pays_once(kernel: Kernel, slow_sandbox: SandboxHarness) -> None:
     code = "r = %zooop image -m flash a panda twice\nr.credits"
     stopped(kernel, running(kernel, code))
-    again = ended(kernel, slow_town, code)
+    again = ended(kernel, slow_sandbox, code)
     assert "attached to the order that an earlier run of this cell left; nothing more to pay" in again.text
-    (task,) = slow_town.tasks
+    (task,) = slow_sandbox.tasks
     assert task["status"] == "succeeded"
     assert int(again.result["text/plain"]) == task["creditsCharged"] == 1
     assert kernel.value("r.task_id") == task["taskId"]
 
 
-def test_another_cell_with_the_same_words_is_a_new_order(kernel: Kernel, slow_town: SandboxHarness) -> None:
+def test_another_cell_with_the_same_words_is_a_new_order(
+    kernel: Kernel, slow_sandbox: SandboxHarness
+) -> None:
     stopped(kernel, running(kernel, "%zooop image -m flash a panda elsewhere"))
-    cell = ended(kernel, slow_town, "\n%zooop image -m flash a panda elsewhere")
+    cell = ended(kernel, slow_sandbox, "\n%zooop image -m flash a panda elsewhere")
     assert "attached" not in cell.text
-    assert len(slow_town.tasks) == 2
+    assert len(slow_sandbox.tasks) == 2
 
 
-def test_fresh_makes_a_new_order_whatever_was_left(kernel: Kernel, slow_town: SandboxHarness) -> None:
+def test_fresh_makes_a_new_order_whatever_was_left(kernel: Kernel, slow_sandbox: SandboxHarness) -> None:
     code = "%zooop image -m flash --fresh a fresh panda"
     stopped(kernel, running(kernel, code))
-    cell = ended(kernel, slow_town, code)
+    cell = ended(kernel, slow_sandbox, code)
     assert "attached" not in cell.text
-    assert len(slow_town.tasks) == 2
+    assert len(slow_sandbox.tasks) == 2
 
 
-def test_three_variants_attach_each_once_in_their_order(kernel: Kernel, slow_town: SandboxHarness) -> None:
+def test_three_variants_attach_each_once_in_their_order(kernel: Kernel, slow_sandbox: SandboxHarness) -> None:
     code = "three = %zooop image -m flash -n 3 three pandas"
     cell = stopped(kernel, running(kernel, code, tasks=3))
     assert cell.error["traceback"] == [
         "Waiting stopped; the tasks go on and are paid. Run the cell again to attach, or resume."
     ]
-    again = ended(kernel, slow_town, code, tasks=3)
+    again = ended(kernel, slow_sandbox, code, tasks=3)
     assert "attached to 3 orders" in again.text
-    made = [task["taskId"] for task in slow_town.tasks]
+    made = [task["taskId"] for task in slow_sandbox.tasks]
     assert len(made) == 3
     assert sorted(kernel.value("[r.task_id for r in three]")) == sorted(made)
     # In the order in which they were made the first time, by the ledger.
@@ -126,43 +128,43 @@ def test_three_variants_attach_each_once_in_their_order(kernel: Kernel, slow_tow
 
 
 def test_a_loop_attaches_to_what_was_stopped_and_pays_for_the_rest(
-    kernel: Kernel, slow_town: SandboxHarness
+    kernel: Kernel, slow_sandbox: SandboxHarness
 ) -> None:
     code = (
         "made = []\nfor n in range(2):\n    one = %zooop image -m flash the same panda\n    made.append(one)"
     )
     cell = running(kernel, code)
-    slow_town.advance()
-    kernel.wait(lambda: len(slow_town.tasks) == 2 and "running" in last_line(cell))
+    slow_sandbox.advance()
+    kernel.wait(lambda: len(slow_sandbox.tasks) == 2 and "running" in last_line(cell))
     stopped(kernel, cell)
     cell = kernel.send(code)
     for count in (2, 3):
-        kernel.wait(lambda count=count: len(slow_town.tasks) == count and "running" in last_line(cell))
-        slow_town.advance()
+        kernel.wait(lambda: len(slow_sandbox.tasks) == count and "running" in last_line(cell))  # noqa: B023
+        slow_sandbox.advance()
     kernel.finish(cell)
     assert cell.status == "ok", cell.error
-    tasks = [task["taskId"] for task in slow_town.tasks]
+    tasks = [task["taskId"] for task in slow_sandbox.tasks]
     # The first had come to its end before: run again, it is a new order. The second was left.
     assert kernel.value("[one.task_id for one in made]") == tasks[1:]
     assert cell.text.count("attached") == 1
 
 
 def test_an_interrupt_before_the_submit_leaves_nothing_to_pay(
-    kernel: Kernel, gate: HoldingProxy, slow_town: SandboxHarness
+    kernel: Kernel, proxy: HoldingProxy, slow_sandbox: SandboxHarness
 ) -> None:
-    hold = gate.hold("POST /v1/quote", "request")
+    hold = proxy.hold("POST /v1/quote", "request")
     cell = kernel.send("%zooop image -m flash a panda that is only quoted")
     assert hold.reached.wait(PATIENCE)
     stopped(kernel, cell)
     assert cell.error["traceback"] == ["Stopped. This line has submitted nothing, and pays nothing."]
-    assert slow_town.tasks == []
+    assert slow_sandbox.tasks == []
 
 
 @pytest.mark.parametrize("side", ["request", "answer"])
 def test_an_interrupt_while_the_order_is_sent_still_pays_once(
-    side: Literal["request", "answer"], kernel: Kernel, gate: HoldingProxy, slow_town: SandboxHarness
+    side: Literal["request", "answer"], kernel: Kernel, proxy: HoldingProxy, slow_sandbox: SandboxHarness
 ) -> None:
-    hold = gate.hold("POST /v1/tasks", side)
+    hold = proxy.hold("POST /v1/tasks", side)
     code = f"%zooop image -m flash a panda whose {side} is on its way"
     cell = kernel.send(code)
     assert hold.reached.wait(PATIENCE)
@@ -172,13 +174,13 @@ def test_an_interrupt_while_the_order_is_sent_still_pays_once(
     cell = running(kernel, code)
     hold.opened.set()
     assert hold.passed.wait(PATIENCE)
-    slow_town.advance()
+    slow_sandbox.advance()
     assert kernel.finish(cell).status == "ok"
-    assert len(slow_town.tasks) == 1
+    assert len(slow_sandbox.tasks) == 1
 
 
 def test_an_interrupt_in_the_middle_of_a_display_stops_the_waiting_too(
-    kernel: Kernel, slow_town: SandboxHarness
+    kernel: Kernel, slow_sandbox: SandboxHarness
 ) -> None:
     kernel.ok(
         "def interrupt(message):\n"
@@ -191,12 +193,12 @@ def test_an_interrupt_in_the_middle_of_a_display_stops_the_waiting_too(
     code = "%zooop image -m flash a panda in the middle"
     cell = kernel.run(code)
     assert cell.error["traceback"] == [STOPPED]
-    ended(kernel, slow_town, code)
-    assert len(slow_town.tasks) == 1
+    ended(kernel, slow_sandbox, code)
+    assert len(slow_sandbox.tasks) == 1
 
 
 def test_an_interrupt_while_the_picture_is_shown_says_that_it_is_made(
-    kernel: Kernel, slow_town: SandboxHarness
+    kernel: Kernel, slow_sandbox: SandboxHarness
 ) -> None:
     kernel.ok(
         "def interrupt(message):\n"
@@ -207,28 +209,30 @@ def test_an_interrupt_while_the_picture_is_shown_says_that_it_is_made(
         "get_ipython().display_pub.register_hook(interrupt)"
     )
     cell = running(kernel, "%zooop image -m flash a panda at the very end\nNone")
-    slow_town.advance()
+    slow_sandbox.advance()
     kernel.finish(cell)
     assert cell.error["traceback"] == [
         "Stopped; what was ordered has come to its end before, and the ledger has it."
     ]
 
 
-def test_an_interrupt_at_the_question_submits_nothing(kernel: Kernel, slow_town: SandboxHarness) -> None:
+def test_an_interrupt_at_the_question_submits_nothing(kernel: Kernel, slow_sandbox: SandboxHarness) -> None:
     cell = kernel.send("%zooop image -m flash --ask a panda in question", answers=True)
     kernel.wait(lambda: bool(cell.questions))
     stopped(kernel, cell)
     assert cell.error["traceback"] == ["Stopped. This line has submitted nothing, and pays nothing."]
-    assert slow_town.tasks == []
+    assert slow_sandbox.tasks == []
 
 
-def test_a_no_leaves_the_abandoned_order_to_the_next_run(kernel: Kernel, slow_town: SandboxHarness) -> None:
+def test_a_no_leaves_the_abandoned_order_to_the_next_run(
+    kernel: Kernel, slow_sandbox: SandboxHarness
+) -> None:
     refused = {"status": 400, "code": "invalid_params", "message": "Not now."}
-    slow_town.faults({"method": "POST", "path": "/v1/tasks", "after": 1, "times": 2, "do": refused})
+    slow_sandbox.faults({"method": "POST", "path": "/v1/tasks", "after": 1, "times": 2, "do": refused})
     code = "%zooop image -m flash -n 3 --ask a panda with a question"
     stopped(kernel, running(kernel, code, answer="y"))
-    assert len(slow_town.tasks) == 1
+    assert len(slow_sandbox.tasks) == 1
     assert kernel.run(code, answer="n").error["ename"] == "Declined"
-    again = ended(kernel, slow_town, code, tasks=3, answer="y")
+    again = ended(kernel, slow_sandbox, code, tasks=3, answer="y")
     assert again.questions == ["Spend 2 credits on these 2 tasks? [y/N] "]
-    assert len(slow_town.tasks) == 3
+    assert len(slow_sandbox.tasks) == 3

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.driver import Kernel
-from tests.kernel.town import SandboxHarness
+from tests.support.kernel import Kernel
+from tests.support.sandbox_harness import SandboxHarness
 
 HEAVY = {
     "pandas",
@@ -72,17 +72,17 @@ def test_unloading_takes_everything_out_and_ends_the_sandbox(bare: Kernel) -> No
 
 
 def test_it_can_be_loaded_again_and_picks_up_what_was_under_way(
-    slow_town: SandboxHarness, start_kernel: Callable[..., Kernel]
+    slow_sandbox: SandboxHarness, start_kernel: Callable[..., Kernel]
 ) -> None:
-    kernel = start_kernel(slow_town.url)
+    kernel = start_kernel(slow_sandbox.url)
     kernel.ok("task = %zooop image -m flash --background a panda that outlives the extension")
     kernel.ok("%unload_ext zooop_nb")
     kernel.ok("%load_ext zooop_nb")
     cell = kernel.send("r = %zooop resume\nr[0].status")
     kernel.wait(lambda: bool(cell.of("display_data")) or cell.done)
-    slow_town.advance()
+    slow_sandbox.advance()
     assert kernel.finish(cell).result["text/plain"] == "'succeeded'", cell.everything
-    assert len(slow_town.tasks) == 1
+    assert len(slow_sandbox.tasks) == 1
 
 
 def test_settings_are_listed_and_set_by_ipythons_own_config(bare: Kernel) -> None:

@@ -6,28 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.driver import Kernel
-from tests.kernel.town import TOKEN, SandboxHarness
+from tests.support.kernel import Kernel
+from tests.support.sandbox_harness import TOKEN, SandboxHarness
 
 
 @pytest.fixture(scope="module")
-def shared(quick_town: SandboxHarness, start_kernel: Callable[..., Kernel]) -> Kernel:
-    return start_kernel(quick_town.url)
+def shared(quick_sandbox: SandboxHarness, start_kernel: Callable[..., Kernel]) -> Kernel:
+    return start_kernel(quick_sandbox.url)
 
 
 @pytest.fixture
-def kernel(shared: Kernel, quick_town: SandboxHarness) -> Kernel:
+def kernel(shared: Kernel, quick_sandbox: SandboxHarness) -> Kernel:
     """The kernel, with books that are empty."""
-    quick_town.reset()
+    quick_sandbox.reset()
     return shared
 
 
 def test_what_a_result_says_it_cost_is_what_the_books_and_the_ledger_say(
-    kernel: Kernel, quick_town: SandboxHarness
+    kernel: Kernel, quick_sandbox: SandboxHarness
 ) -> None:
     kernel.ok("r = %zooop image a red panda")
-    (task,) = quick_town.tasks
-    (charge,) = quick_town.books()["charges"]
+    (task,) = quick_sandbox.tasks
+    (charge,) = quick_sandbox.books()["charges"]
     kernel.ok("f = %zooop ledger\nrow = f[(f.event == 'charge') & (f.task_id == r.task_id)]")
     assert kernel.value("r.task_id, r.status") == (task["taskId"], "succeeded")
     assert kernel.value("r.credits, row.credits.tolist(), row.spent.tolist()") == (
@@ -46,9 +46,9 @@ def test_the_last_line_is_shown_as_the_cells_result(kernel: Kernel) -> None:
 
 
 def test_nothing_that_is_shown_names_the_sandbox_or_the_token(
-    kernel: Kernel, quick_town: SandboxHarness
+    kernel: Kernel, quick_sandbox: SandboxHarness
 ) -> None:
-    port = quick_town.url.rpartition(":")[2]
+    port = quick_sandbox.url.rpartition(":")[2]
     codes = (
         "r = %zooop image -m flash a red panda\nr",
         "%zooop image -m flash -n 2 a red panda",
@@ -118,13 +118,13 @@ def test_each_picture_of_a_loop_is_shown_once(kernel: Kernel) -> None:
     ],
 )
 def test_an_assignment_or_a_semicolon_shows_no_picture(
-    code: str, kernel: Kernel, quick_town: SandboxHarness
+    code: str, kernel: Kernel, quick_sandbox: SandboxHarness
 ) -> None:
     cell = kernel.ok(code)
     assert cell.shown == []
     assert "text/html" not in cell.result
-    assert [task["status"] for task in quick_town.tasks] == ["succeeded"]
-    assert not quick_town.tasks[0]["params"]["prompt"].endswith(";")
+    assert [task["status"] for task in quick_sandbox.tasks] == ["succeeded"]
+    assert not quick_sandbox.tasks[0]["params"]["prompt"].endswith(";")
 
 
 def test_the_line_before_the_submit_names_model_credits_and_time(kernel: Kernel) -> None:
@@ -133,7 +133,7 @@ def test_the_line_before_the_submit_names_model_credits_and_time(kernel: Kernel)
 
 
 def test_a_value_keeps_its_type_and_a_local_of_a_function_is_found(
-    kernel: Kernel, quick_town: SandboxHarness
+    kernel: Kernel, quick_sandbox: SandboxHarness
 ) -> None:
     kernel.ok(
         "def draw(guidance, what):\n"
@@ -141,67 +141,71 @@ def test_a_value_keeps_its_type_and_a_local_of_a_function_is_found(
         "    return r\n"
         "draw(3.5, 'panda')"
     )
-    assert quick_town.tasks[0]["params"] == {"prompt": "a panda", "guidance_scale": 3.5}
+    assert quick_sandbox.tasks[0]["params"] == {"prompt": "a panda", "guidance_scale": 3.5}
 
 
-def test_help_is_for_the_question_mark_alone(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_help_is_for_the_question_mark_alone(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
     assert "%zooop image WORDS" in kernel.ok("%zooop image?").text
-    pages = kernel.run("%zooop?").reply["content"]["payload"]
+    reply = kernel.run("%zooop?").reply
+    assert reply is not None
+    pages = reply["content"]["payload"]
     assert "%zooop VERB" in pages[0]["data"]["text/plain"]
-    assert quick_town.tasks == []
+    assert quick_sandbox.tasks == []
 
 
-def test_ask_asks_where_the_front_end_takes_input(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_ask_asks_where_the_front_end_takes_input(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
     said_yes = kernel.run("%zooop image -m flash --ask a red panda", answer="y")
     assert said_yes.status == "ok"
     assert said_yes.questions == ["Spend 1 credit on this task? [y/N] "]
     said_no = kernel.run("%zooop image -m flash --ask a red panda", answer="n")
     assert said_no.error["ename"] == "Declined"
-    assert len(quick_town.tasks) == 1
+    assert len(quick_sandbox.tasks) == 1
 
 
-def test_where_nobody_can_answer_the_error_names_yes(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_where_nobody_can_answer_the_error_names_yes(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
     error = kernel.run("%zooop image -m flash --ask a red panda").error
     assert error["ename"] == "ConfirmationNeeded"
     assert "--yes" in "\n".join(error["traceback"])
-    assert quick_town.tasks == []
+    assert quick_sandbox.tasks == []
 
 
-def test_yes_answers_beforehand(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_yes_answers_beforehand(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
     kernel.ok("%zooop config confirm=always")
     try:
         assert kernel.run("%zooop image -m flash a red panda").error["ename"] == "ConfirmationNeeded"
         kernel.ok("%zooop image -m flash --yes a red panda")
     finally:
         kernel.ok("%zooop config confirm=auto")
-    assert len(quick_town.tasks) == 1
+    assert len(quick_sandbox.tasks) == 1
 
 
 def test_variants_ask_nothing_until_they_cost_a_hundred_credits(
-    kernel: Kernel, quick_town: SandboxHarness
+    kernel: Kernel, quick_sandbox: SandboxHarness
 ) -> None:
     kernel.ok("%zooop image -m flash -n 3 a red panda;")
-    assert len(quick_town.tasks) == 3
+    assert len(quick_sandbox.tasks) == 3
     error = kernel.run("%zooop image quality=high resolution=4k aspect_ratio=16:9 -n 12 a red panda").error
     assert error["ename"] == "ConfirmationNeeded"
-    assert len(quick_town.tasks) == 3
+    assert len(quick_sandbox.tasks) == 3
 
 
-def test_a_budget_of_the_line_stops_it_before_the_submit(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_a_budget_of_the_line_stops_it_before_the_submit(
+    kernel: Kernel, quick_sandbox: SandboxHarness
+) -> None:
     error = kernel.run("%zooop image --budget 1 a red panda").error
     assert error["ename"] == "OverBudget"
     assert error["traceback"][0] == "This costs 4 credits; the budget of this call is 1."
-    assert quick_town.tasks == []
+    assert quick_sandbox.tasks == []
 
 
-def test_a_budget_of_the_session_counts_what_was_spent(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_a_budget_of_the_session_counts_what_was_spent(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
     kernel.ok("%zooop config budget=2")
     try:
         kernel.ok("%zooop image -m flash -n 2 a red panda;")
         assert kernel.run("%zooop image -m flash a red panda").error["ename"] == "OverBudget"
     finally:
         kernel.ok("%zooop config budget=none")
-    assert len(quick_town.tasks) == 2
+    assert len(quick_sandbox.tasks) == 2
 
 
 def test_where_nothing_is_unfinished_resume_says_so_and_shows_nothing(kernel: Kernel) -> None:
@@ -209,7 +213,7 @@ def test_where_nothing_is_unfinished_resume_says_so_and_shows_nothing(kernel: Ke
     assert (cell.text, cell.result) == ("Nothing is unfinished.\n", {})
 
 
-def test_a_line_works_in_a_thread(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_a_line_works_in_a_thread(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
     kernel.ok(
         "from concurrent.futures import ThreadPoolExecutor\n"
         "def make(words):\n"
@@ -221,10 +225,10 @@ def test_a_line_works_in_a_thread(kernel: Kernel, quick_town: SandboxHarness) ->
         ("a red panda", "succeeded"),
         ("a blue panda", "succeeded"),
     ]
-    assert len(quick_town.tasks) == 2
+    assert len(quick_sandbox.tasks) == 2
 
 
-def test_a_forked_child_has_a_studio_of_its_own(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_a_forked_child_has_a_studio_of_its_own(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
     kernel.ok("%zooop image -m flash a panda of the parent;")
     kernel.ok(
         "import multiprocessing, warnings\n"
@@ -238,20 +242,20 @@ def test_a_forked_child_has_a_studio_of_its_own(kernel: Kernel, quick_town: Sand
     )
     assert kernel.value("made") == [("a red panda", "succeeded", 1), ("a blue panda", "succeeded", 1)]
     kernel.ok("%zooop image -m flash a panda of the parent again;")
-    assert len(quick_town.tasks) == 4
+    assert len(quick_sandbox.tasks) == 4
 
 
-def test_again_and_show_find_what_was_made(kernel: Kernel, quick_town: SandboxHarness) -> None:
+def test_again_and_show_find_what_was_made(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
     kernel.ok("r = %zooop image -m flash a red panda guidance_scale=3")
     again = kernel.ok("a = %zooop again guidance_scale=4\na")
     assert "data:image/" in again.result["text/html"]
-    assert [task["params"]["guidance_scale"] for task in quick_town.tasks] == [3, 4]
+    assert [task["params"]["guidance_scale"] for task in quick_sandbox.tasks] == [3, 4]
     shown = kernel.ok("%zooop show {r.task_id}")
     assert "data:image/" in shown.result["text/html"]
-    assert len(quick_town.tasks) == 2
+    assert len(quick_sandbox.tasks) == 2
 
 
-def test_the_home_is_where_all_is_kept(kernel: Kernel, quick_town: SandboxHarness, tmp_path: Path) -> None:
+def test_the_home_is_where_all_is_kept(kernel: Kernel, quick_sandbox: SandboxHarness, tmp_path: Path) -> None:
     kernel.ok("r = %zooop image -m flash a red panda")
     home = kernel.value("__import__('os').environ['ZOOOP_NB_HOME']")
     assert kernel.value("str(r.outputs[0].path)").startswith(home)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.driver import Kernel
-from tests.kernel.town import SandboxHarness
+from tests.support.kernel import Kernel
+from tests.support.sandbox_harness import SandboxHarness
 
 SCRIPT = """
 import asyncio
@@ -18,8 +18,10 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def kernel(quick_town: SandboxHarness, start_kernel: Callable[..., Kernel], ipykernel: Path | None) -> Kernel:
-    return start_kernel(quick_town.url, ipykernel)
+def kernel(
+    quick_sandbox: SandboxHarness, start_kernel: Callable[..., Kernel], ipykernel: Path | None
+) -> Kernel:
+    return start_kernel(quick_sandbox.url, ipykernel)
 
 
 def test_a_script_runs_its_own_loop_once_that_is_switched_on(kernel: Kernel) -> None:

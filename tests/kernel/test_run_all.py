@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.driver import Cell, Kernel
-from tests.kernel.town import SandboxHarness
+from tests.support.kernel import Cell, Kernel
+from tests.support.sandbox_harness import SandboxHarness
 
 NOTEBOOK = (
     "hero = %zooop image -m flash a red panda's portrait",
@@ -24,9 +24,11 @@ NOTEBOOK = (
 
 
 @pytest.fixture(scope="module")
-def kernel(quick_town: SandboxHarness, start_kernel: Callable[..., Kernel], ipykernel: Path | None) -> Kernel:
-    quick_town.reset()
-    return start_kernel(quick_town.url, ipykernel)
+def kernel(
+    quick_sandbox: SandboxHarness, start_kernel: Callable[..., Kernel], ipykernel: Path | None
+) -> Kernel:
+    quick_sandbox.reset()
+    return start_kernel(quick_sandbox.url, ipykernel)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +49,8 @@ def test_ten_cells_sent_in_one_go_run_to_their_end(cells: list[Cell]) -> None:
     assert [(cell.status, cell.of("error")) for cell in cells] == [("ok", [])] * 10
 
 
-def test_the_prompts_arrive_as_they_were_typed(cells: list[Cell], quick_town: SandboxHarness) -> None:
-    said = [task["params"].get("prompt") or task["params"].get("text") for task in quick_town.tasks]
+def test_the_prompts_arrive_as_they_were_typed(cells: list[Cell], quick_sandbox: SandboxHarness) -> None:
+    said = [task["params"].get("prompt") or task["params"].get("text") for task in quick_sandbox.tasks]
     assert said == [
         "a red panda's portrait",
         "who is this panda?",
@@ -64,15 +66,17 @@ def test_the_prompts_arrive_as_they_were_typed(cells: list[Cell], quick_town: Sa
     ]
 
 
-def test_the_sum_that_the_last_cell_shows_is_the_books(cells: list[Cell], quick_town: SandboxHarness) -> None:
+def test_the_sum_that_the_last_cell_shows_is_the_books(
+    cells: list[Cell], quick_sandbox: SandboxHarness
+) -> None:
     assert cells[7].result["text/plain"] == "2"
-    assert int(cells[9].result["text/plain"]) == quick_town.paid > 0
+    assert int(cells[9].result["text/plain"]) == quick_sandbox.spent() > 0
 
 
 def test_the_hero_is_handed_over_as_what_the_server_made(
-    cells: list[Cell], quick_town: SandboxHarness
+    cells: list[Cell], quick_sandbox: SandboxHarness
 ) -> None:
-    hero, again, cut = (quick_town.tasks[number] for number in (0, 4, 5))
+    hero, again, cut = (quick_sandbox.tasks[number] for number in (0, 4, 5))
     url = hero["outputs"][0]["url"]
     assert again["params"]["image_urls"] == [url]
     assert cut["params"]["image_url"] == url

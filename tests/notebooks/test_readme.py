@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jupyter_client.manager import start_new_kernel
@@ -49,7 +50,7 @@ def test_the_line_for_ipython_config_makes_the_magic_known_without_load_ext(root
     line = next(body for _, body in CELL.findall(readme) if body.startswith("c."))
     config = Config()
     exec(line, {"c": config})  # the README's own line
-    shell = InteractiveShell(config=config)
+    shell: Any = InteractiveShell(config=config)  # type: ignore[no-untyped-call]
 
     assert shell.run_cell("%zooop help").success
     shell.run_line_magic("unload_ext", "zooop_nb")

@@ -64,7 +64,7 @@ def test_the_setting_holds_where_the_call_says_nothing() -> None:
 def me(balance: float, left: float | None = None, *, team: bool = False) -> Me:
     key = KeyInfo("k", "zpk_", daily_credit_cap=left, credits_remaining_today=left)
     wallet = {"team": TeamWallet("t", balance)} if team else {"user": UserWallet(balance)}
-    return Me(key, Project(), **wallet)  # type: ignore[arg-type]
+    return Me(key, Project(), **wallet)
 
 
 def test_the_wallet_and_the_cap_hold_to_the_last_credit() -> None:
@@ -111,7 +111,8 @@ def test_without_a_limit_nobody_asks_what_is_spent() -> None:
 
 
 def test_many_threads_never_promise_more_than_the_budget() -> None:
-    budget, written, ready = Budget(), [], threading.Barrier(16)
+    written: list[int] = []
+    budget, ready = Budget(), threading.Barrier(16)
 
     def order(_: int) -> bool:
         ready.wait()

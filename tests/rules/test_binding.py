@@ -182,9 +182,9 @@ def test_a_number_out_of_range_is_named_with_the_range(
 ) -> None:
     for value in fine:
         assert one(param, value) == value
-    for value in out:
-        with pytest.raises(BadValue, match=f"n takes {span}, not {value}"):
-            one(param, value)
+    for wrong in out:
+        with pytest.raises(BadValue, match=f"n takes {span}, not {wrong}"):
+            one(param, wrong)
 
 
 @pytest.mark.parametrize(

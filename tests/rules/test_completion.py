@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -76,10 +77,10 @@ TOOLS = (
 TEMPLATES = (Recipe("hero-shot", "Hero", params=[Param("hero_name", "text", default="Max")]),)
 
 
-def entry(order_id: str, **values: str | None) -> OrderRecord:
+def entry(order_id: str, **values: Any) -> OrderRecord:
     return OrderRecord(
         order_id, "b", "f", values.pop("target", None) or "model", b"{}", "k", "t", "h", "live", **values
-    )  # type: ignore[arg-type]
+    )
 
 
 @dataclass
@@ -125,7 +126,7 @@ def texts(line: str, *, cell: bool = False, known: World | None = None, **namesp
     return [each.text for each in at(line, cell=cell, known=known, **namespace)[0].candidates]
 
 
-def lines(line: str, **namespace: object) -> list[str]:
+def lines(line: str, **namespace: Any) -> list[str]:
     """The line up to the cursor, as it becomes with each candidate."""
     completion, _ = at(line, **namespace)
     return [line[: completion.start] + each.text for each in completion.candidates]

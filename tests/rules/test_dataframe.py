@@ -168,7 +168,7 @@ def test_what_came_of_an_order_stands_on_its_charge_alone(ledger: Ledger) -> Non
         prompt="熊猫",
     )
     frame = ledger.frame().set_index("event")
-    assert frame.loc["charge", ["units", "outputs", "seconds"]].tolist() == [2.0, 2, 27.5]
+    assert [*frame.loc["charge", ["units", "outputs", "seconds"]]] == [2.0, 2, 27.5]
     assert frame.loc[["quote", "submit"], ["units", "outputs", "seconds"]].isna().all().all()
     known = ["pricing_key", "base", "multiplier", "min_price_applied", "eta_s", "prompt"]
     for _, row in frame[known].iterrows():

@@ -115,7 +115,7 @@ def test_a_refusal_has_its_class_by_code_then_type_then_status(
 
 @pytest.mark.parametrize("code", CODES.values(), ids=lambda code: code.code)
 def test_every_documented_code_has_a_class_of_its_family(code: Code) -> None:
-    families = {
+    families: dict[str, type[errors.APIError] | tuple[type[errors.APIError], ...]] = {
         "invalid_request_error": errors.InvalidRequest,
         "authentication_error": errors.AuthenticationFailed,
         "permission_error": (errors.PermissionRefused, errors.InsufficientCredits),

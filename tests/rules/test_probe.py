@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from zooop_nb.results.probe import MediaProperties, probe
 from zooop_nb.sandbox.media import Work, render
 
 
-def made(folder: Path, action: str, **asked: object) -> tuple[Path, str]:
+def made(folder: Path, action: str, **asked: Any) -> tuple[Path, str]:
     """A real file of the sandbox's."""
     work = Work(action=action, prompt="a boat", params={}, inputs={}, model="M", seed=1, **asked)
     piece = render(work)[0]

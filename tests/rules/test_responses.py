@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract import conformity
+from tests.support import conformity
 from zooop_nb.client import responses as answers
 from zooop_nb.client.files import check_upload, extension, ready_url, short, upload_waits
 from zooop_nb.contract.codes import CODES, Code

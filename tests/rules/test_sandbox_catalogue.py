@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 import yaml
 
-from tests.contract import conformity
+from tests.support import conformity
 from zooop_nb.contract.categories import CATEGORIES
 from zooop_nb.sandbox import catalogue as catalogue_package
 from zooop_nb.sandbox.catalogue import Catalogue, CatalogueError, Model, load

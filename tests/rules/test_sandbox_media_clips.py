@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.rules.sandbox_media import Read, clip, difference, loaded, moving, picture, read, saved, tone
+from tests.support.media import Read, clip, difference, loaded, moving, picture, read, saved, tone
 from zooop_nb.sandbox.media import Piece, Unreadable, Work, measure, render
 
 
@@ -100,7 +100,7 @@ def test_a_restyle_keeps_the_clips_shape_length_and_content() -> None:
     for made, own in zip(seen.frames, moving(10), strict=True):
         assert difference(made, own) > 5
         small = [np.asarray(image.convert("L").resize((16, 12))).ravel() for image in (made, own)]
-        assert np.corrcoef(*small)[0, 1] > 0.6
+        assert np.corrcoef(small)[0, 1] > 0.6
 
 
 def test_a_lipsync_carries_the_given_sound_for_its_length() -> None:

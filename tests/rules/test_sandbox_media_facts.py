@@ -1,13 +1,14 @@
 """What the sandbox reads from files: their facts, and what can be said of a picture's pixels."""
 
 import io
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from tests.rules.sandbox_media import clip, moving, picture, saved, tone
+from tests.support.media import clip, moving, picture, saved, tone
 from zooop_nb.sandbox.media import Facts, Unreadable, Work, describe, measure, render
 
 FIELDS = {"subject", "composition", "style", "lighting", "palette", "mood", "camera", "overallDescription"}
@@ -16,7 +17,8 @@ FIELDS = {"subject", "composition", "style", "lighting", "palette", "mood", "cam
 def sound(container: str, codec: str, seconds: float = 1.0) -> bytes:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as output:
-        stream = output.add_stream(codec, rate=48_000, layout="mono")
+        # PyAV types a stream by its codec, which is not known here.
+        stream: Any = output.add_stream(codec, rate=48_000, layout="mono")
         samples = (np.sin(np.arange(round(seconds * 48_000)) * 0.05) * 9000).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(samples[None, :], "s16", "mono")
         frame.sample_rate, frame.pts = 48_000, 0

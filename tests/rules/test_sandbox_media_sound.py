@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tests.rules.sandbox_media import Read, picture, read, saved, tone
+from tests.support.media import Read, picture, read, saved, tone
 from zooop_nb.sandbox.media import Piece, Unreadable, Work, measure, render
 from zooop_nb.sandbox.media.speech import language, pitch_of, timbre
 

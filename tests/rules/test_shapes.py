@@ -8,23 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract import conformity
+from tests.support import conformity
+from tests.support.shapes import OF_OPERATION, lost_fields
 from zooop_nb.contract import shapes
 
-OF_OPERATION: dict[str, type[shapes.Shape]] = {
-    "me": shapes.Me,
-    "listModels": shapes.ModelList,
-    "listTools": shapes.ToolList,
-    "getTool": shapes.Recipe,
-    "listTemplates": shapes.TemplateList,
-    "getTemplate": shapes.Recipe,
-    "quote": shapes.Quote,
-    "submitTask": shapes.Submitted,
-    "getTask": shapes.TaskState,
-    "upload": shapes.Uploaded,
-    "getUpload": shapes.Uploaded,
-    "describeImage": shapes.Description,
-}
 OF_SCHEMA: dict[str, type[shapes.Shape]] = {
     "PersonalWallet": shapes.UserWallet,
     "TeamWallet": shapes.TeamWallet,
@@ -47,21 +34,6 @@ def read(body: object, shape: type[Any]) -> Any:
 def said(value: Any) -> Any:
     """What a shape holds, as the wire would say it, without what stands at its default."""
     return json.loads(msgspec.json.encode(value))
-
-
-def lost_fields(body: Any, held: Any) -> list[str]:
-    """Where a body says something that the shape lost."""
-    if isinstance(body, dict):
-        lost = []
-        for name, value in body.items():
-            if isinstance(held, dict) and name in held:
-                lost += [f"{name}.{each}" for each in lost_fields(value, held[name])]
-            elif value not in (None, "", False, [], {}, "queued", True):
-                lost.append(name)
-        return lost
-    if isinstance(body, list) and isinstance(held, list) and len(body) == len(held):
-        return [lost for one, other in zip(body, held, strict=True) for lost in lost_fields(one, other)]
-    return [] if body == held else [repr(body)]
 
 
 def test_there_is_an_example_for_every_operation() -> None:

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from tests.rules.test_ledger import an_order, seen, sent
 from zooop_nb.contract.shapes import Brand, Model, Param, Recipe, TypicalPrice, Version
 from zooop_nb.ledger import Ledger
@@ -36,7 +34,7 @@ def test_there_is_a_row_a_version_with_the_recommended_first_and_the_cheapest_of
     assert frame["credits"].tolist()[:5] == [4.0, 8.0, 2.5, 8.0, 5.0]
     assert frame["credits"].isna().tolist()[5:] == [True, True]
     assert str(frame["credits"].dtype) == "Float64"
-    assert frame.loc[0, ["brand", "version", "unit", "tags"]].tolist() == ["BFL", "standard", "image", "HOT"]
+    assert [*frame.loc[0, ["brand", "version", "unit", "tags"]]] == ["BFL", "standard", "image", "HOT"]
     assert frame.loc[2, "params"] == "prompt, seed"
 
 
@@ -66,8 +64,8 @@ def test_there_is_a_row_a_tool() -> None:
     ]
     frame = recipes_frame(tools)
     assert frame["slug"].tolist() == ["cut", "bare"]
-    assert frame.loc[0, ["credits", "unit", "params"]].tolist() == [2, "image", "image_url, a.b"]
-    assert pd.isna(frame.loc[1, "credits"])
+    assert [*frame.loc[0, ["credits", "unit", "params"]]] == [2, "image", "image_url, a.b"]
+    assert frame["credits"].isna()[1]
 
 
 def test_what_is_unfinished_says_where_it_stands_and_whether_somebody_follows_it(tmp_path: Path) -> None:

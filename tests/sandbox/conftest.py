@@ -11,9 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract import conformity
-from tests.sandbox import samples
-from zooop_nb.sandbox.process import SandboxProcess
+from tests.support import conformity, samples
+from tests.support.sandbox_harness import SandboxHarness
 
 ALICE, PHONE, BOB = "zpk_test_alice", "zpk_test_alicephone", "zpk_test_bob"
 TEAM_A, TEAM_B, TEAM_IN_ARREARS = "zpk_test_team1", "zpk_test_team2", "zpk_test_teamarrears"
@@ -57,13 +56,12 @@ WORLD: dict[str, Any] = {
 CHEAP = "Flux 2 Flash"
 
 
-class Api:
-    """A plain HTTP client of one sandbox, and the words that the tests have for what they do with it."""
+class Api(SandboxHarness):
+    """A sandbox with a plain HTTP client, and names for what the tests do with it."""
 
-    def __init__(self, process: SandboxProcess) -> None:
-        self.process = process
-        self.url = process.url
-        self.http = httpx.Client(base_url=process.url, timeout=30)
+    def __init__(self, *, speed: float, world: dict[str, Any]) -> None:
+        super().__init__(speed=speed, world=world)
+        self.http = httpx.Client(base_url=self.url, timeout=30)
         self.held_to_document = True
         """Off while faults are set: their answers need not conform."""
         self._models: dict[str, dict[str, Any]] = {}
@@ -134,25 +132,17 @@ class Api:
     def upload(self, data: bytes, content_type: str, token: str = ALICE) -> httpx.Response:
         return self.post("/v1/uploads", token, content=data, headers={"content-type": content_type})
 
-    def advance(self, seconds: float) -> None:
-        assert self.post("/_sandbox/clock", None, json={"advance": seconds}).status_code == 200
-
-    def books(self) -> dict[str, Any]:
-        books: dict[str, Any] = self.get("/_sandbox/books", None).json()
-        return books
-
     def balance(self, token: str = ALICE) -> int:
         me = self.get("/v1/me", token).json()
         return int((me.get("user") or me["team"])["creditBalance"])
 
     def faults(self, *faults: dict[str, Any]) -> None:
         self.held_to_document = False
-        response = self.post("/_sandbox/faults", None, json=list(faults))
-        assert response.status_code == 200, response.text
+        super().faults(*faults)
 
     def reset(self) -> None:
         self.held_to_document = True
-        assert self.post("/_sandbox/reset", None).status_code == 200
+        super().reset()
 
 
 def conform(method: str, path: str, response: httpx.Response) -> None:
@@ -183,9 +173,9 @@ def error(response: httpx.Response) -> tuple[int, str]:
 
 @pytest.fixture(scope="session")
 def slow_sandbox() -> Iterator[Api]:
-    with SandboxProcess.start(world=WORLD, speed=1, control=True) as process:
-        yield Api(process)
-        assert process.log == ""
+    with Api(speed=1, world=WORLD) as api:
+        yield api
+        assert api.process.log == ""
 
 
 @pytest.fixture

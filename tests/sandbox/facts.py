@@ -21,7 +21,7 @@ import httpx
 from PIL import Image
 
 import zooop_nb.sandbox
-from tests.sandbox import samples
+from tests.support import samples
 from zooop_nb.contract.categories import CATEGORIES
 from zooop_nb.sandbox.process import SandboxProcess
 
@@ -89,6 +89,7 @@ def read(category: str, model: str, url: str) -> Facts:
         image.load()
         content = f"{image.format} {image.mode} {image.width}×{image.height}"
     else:
+        container: Any
         with av.open(io.BytesIO(data)) as container:
             assert container.duration is not None
             seconds = container.duration / av.time_base

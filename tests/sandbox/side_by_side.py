@@ -3,7 +3,7 @@
     python tests/sandbox/side_by_side.py
 
 Starts a sandbox, runs every line with nothing changed but the host (and the ids that the documentation's
-text lost), and prints the documented example (`tests/contract/examples`) on the left, the live answer on the
+text lost), and prints the documented example (`tests/support/examples`) on the left, the live answer on the
 right. Values differ, for the sandbox's prices and pictures are its own; a documented field that the live
 answer lacks, or another type of value, is marked and ends the run with 1. Lists are shown by the entry that
 stands first in the documentation, beside the live entry of the same id, slug or brand.
@@ -25,7 +25,7 @@ import httpx
 from zooop_nb.sandbox.media import Work, render
 from zooop_nb.sandbox.process import SandboxProcess
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "contract" / "examples"
+EXAMPLES = Path(__file__).resolve().parents[1] / "support" / "examples"
 WIDTH = 58
 
 PERSONAL, UNCAPPED, TEAM, UNBOUND = (

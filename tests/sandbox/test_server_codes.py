@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract import conformity
 from tests.sandbox.conftest import ALICE, ARREARS, BANNED, CAPPED, POOR, UNBOUND, Api, error
 from tests.sandbox.test_server_account import LIMITED, ONE_BY_SLUG
+from tests.support import conformity
 from zooop_nb.sandbox.catalogue.shapes import model_id
 
 Case = tuple[str, int, str]

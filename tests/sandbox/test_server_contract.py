@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract import conformity
 from tests.sandbox.conftest import CAPPED, TEAM_A, Api
+from tests.support import conformity
 from zooop_nb.sandbox.process import SandboxProcess
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import zooop_nb.sandbox
-from tests.sandbox import samples
+from tests.support import samples
 from zooop_nb.sandbox.process import SandboxProcess, SandboxStartError
 from zooop_nb.sandbox.world import WorldError, load_world
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.sandbox.conftest import ALICE, BOB, PHONE, Api, error
-from tests.sandbox.samples import encoded
+from tests.support.samples import encoded
 
 ALLOWED = [
     "image/png",

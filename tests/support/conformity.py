@@ -1,6 +1,6 @@
 """Holds bodies to the OpenAPI document: one place that knows how, for the client's tests and the sandbox's.
 
-    from tests.contract import conformity
+    from tests.support import conformity
 
     operation = conformity.operation_for("GET", "/v1/tasks/1c7e4d90")      # "getTask"
     conformity.validate(operation, 200, answer.json(), headers=answer.headers)

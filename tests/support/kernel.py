@@ -110,13 +110,16 @@ class Kernel:
 
     @property
     def pid(self) -> int:
-        pid: int = self.manager.provisioner.pid
+        # The manager types its provisioner by the base class.
+        provisioner: Any = self.manager.provisioner
+        pid: int = provisioner.pid
         return pid
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is dead."""
         os.kill(self.pid, signal.SIGKILL)
-        self.manager.provisioner.process.wait(PATIENCE)
+        provisioner: Any = self.manager.provisioner
+        provisioner.process.wait(PATIENCE)
 
     def interrupt(self) -> None:
         """As the stop button does."""
@@ -169,7 +172,7 @@ class Kernel:
             assert left > 0, (
                 f"nothing ended; shown so far: {[cell.everything for cell in self.cells.values()][-1:]}"
             )
-            for socket, _ in poller.poll(min(left, 0.1) * 1000):
+            for socket, _ in poller.poll(round(min(left, 0.1) * 1000)):
                 self._take(channels[socket].get_msg(timeout=0))
 
     def _take(self, message: Message) -> None:
@@ -201,6 +204,6 @@ def older_ipykernel() -> Path:
     with FileLock(f"{folder}.lock"):
         if not (folder / "ipykernel").is_dir():
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            alone = ["--no-deps", "--target", folder, "ipykernel>=6.31,<7"]
+            alone = ["--no-deps", "--target", str(folder), "ipykernel>=6.31,<7"]
             subprocess.run([*pip, *alone], check=True, capture_output=True, text=True)
     return folder

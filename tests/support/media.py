@@ -5,6 +5,7 @@ import math
 import wave
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -62,10 +63,11 @@ def clip(frames: list[Image.Image], rate: int = 10, format: str = "mp4", codec: 
     """A silent clip, as a camera or a browser might have made it."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=format) as output:
-        stream = output.add_stream(codec, rate=rate)
+        # PyAV types a stream by its codec, which is not known here.
+        stream: Any = output.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = *frames[0].size, "yuv420p"
         for number, image in enumerate(frames):
-            frame = av.VideoFrame.from_image(image)
+            frame = av.VideoFrame.from_ndarray(np.asarray(image.convert("RGB")), "rgb24")
             frame.pts, frame.time_base = number, Fraction(1, rate)
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
@@ -100,13 +102,14 @@ class Read:
 
 
 def read(data: bytes) -> Read:
+    file: Any
     with av.open(io.BytesIO(data)) as file:
         video = file.streams.video[0] if file.streams.video else None
         audio = file.streams.audio[0] if file.streams.audio else None
         frames, blocks = [], []
         for frame in file.decode():
             if isinstance(frame, av.VideoFrame):
-                frames.append(frame.to_image())
+                frames.append(frame.to_image())  # type: ignore[no-untyped-call]
             else:
                 block = frame.to_ndarray().astype(float)
                 blocks.append(block.reshape(-1) if block.shape[0] == 1 else block.mean(axis=0))
