@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# Below this (of 100) a suggestion is more often a puzzle than a help.
+# Below this score (of 100) a suggestion confuses more often than it helps.
 _LIKELY = 65
 
 
 def nearest(name: str, candidates: Iterable[str], limit: int = 3) -> tuple[str, ...]:
-    """Up to `limit` of `candidates` that `name` may have been meant to be, the likeliest first.
+    """Return up to `limit` of `candidates` that `name` may stand for, most likely first.
 
-    Case, spaces and punctuation count for nothing; a brand alone finds its models (`kling`: `Kling V3`).
-    Equally likely names keep the order in which they came.
+    Case, spaces and punctuation are ignored; a brand alone finds its models (`kling`: `Kling V3`).
+    Equally likely names keep their order.
     """
-    # 20 ms that only somebody who mistyped has to wait for.
+    # Late: 20 ms that only a misspelt name costs.
     from rapidfuzz import fuzz, process, utils
 
-    # A part of a long name is a good sign only where the part is long enough to mean something.
+    # A part of a long name counts only if it is long enough to mean something.
     scorer = fuzz.WRatio if len(name) > 2 else fuzz.ratio
     found = process.extract(
         name,

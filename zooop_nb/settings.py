@@ -1,4 +1,4 @@
-"""Every setting: its name, environment variable, default and precedence; and the token's hygiene.
+"""Every setting: its name, environment variable, default and precedence; and the token, kept secret.
 
 Precedence: the call, `%zooop config`, traitlets, the environment, the default.
 """
@@ -22,7 +22,7 @@ TEST_PREFIX: Final = "zpk_test_"
 
 
 class Token:
-    """An API token that shows itself to nobody.
+    """An API token that never shows itself.
 
     It has no readable repr, cannot be pickled, and leaves this object only through `reveal()`, which the
     client calls for the Authorization header to the API's own host. `digest` stands for it elsewhere.
@@ -37,12 +37,12 @@ class Token:
         self.__secret = secret
 
     def reveal(self) -> str:
-        """The token itself."""
+        """Return the token itself."""
         return self.__secret
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the token, 64 hex digits: tells two tokens apart without telling either."""
+        """SHA-256 of the token, 64 hex digits: distinguishes tokens without revealing them."""
         return hashlib.sha256(self.__secret.encode()).hexdigest()
 
     @property
@@ -69,12 +69,12 @@ class Token:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's URL names this machine."""
+    """Return whether a host's URL names this machine."""
     name = urlsplit(host).hostname or ""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
-        # A name may begin with 127. and be anybody's.
+        # A host name may begin with "127." and belong to anybody.
         return name == "localhost"
 
 
@@ -87,7 +87,7 @@ def _host(text: str) -> str:
             remedies=[remedy(Action.CHECK_HOST, host=text)],
         )
     parts = urlsplit(bare)
-    # Lower case, as scheme and name have none: the ledger compares hosts.
+    # Lower case: scheme and host name have no case, and the ledger compares hosts.
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"
 
 
@@ -96,7 +96,7 @@ def _is_origin(text: str) -> bool:
         parts = urlsplit(text)
         named = bool(parts.hostname) and parts.port != 0
     except ValueError:
-        # A port that is none, or half an IPv6 address.
+        # An invalid port, or half an IPv6 address.
         return False
     alone = not (parts.username or parts.password or parts.query or parts.fragment)
     return named and alone and parts.scheme in {"http", "https"} and not any(map(str.isspace, text))
@@ -122,7 +122,7 @@ def _credits(text: str) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a credit costs: `0.01 USD`. Only for reports; charges are counted in credits."""
+    """The price of a credit: `0.01 USD`. Only for reports; charges are counted in credits."""
 
     amount: Decimal
     currency: str
@@ -158,7 +158,7 @@ def _switch(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: where it is read from, what it may hold and what it is for."""
+    """One setting: its environment variable, default, parser and purpose."""
 
     name: str
     variable: str
@@ -199,7 +199,7 @@ SETTINGS: Mapping[str, Setting] = {
 
 
 def parse(name: str, value: object) -> Any:
-    """The value of a setting from text, or as it is where it has the setting's type already.
+    """Return the value of a setting from text, or as it is if it already has the setting's type.
 
     Raises `UnknownName` or `BadValue`.
     """
@@ -215,8 +215,10 @@ def parse(name: str, value: object) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings in force. `sources` says where each came from: `call`, `config`, `traitlets`,
-    `environment` or `default`."""
+    """The settings in force.
+
+    `sources` says where each came from: `call`, `config`, `traitlets`, `environment` or `default`.
+    """
 
     host: str
     home: Path | None
@@ -237,18 +239,18 @@ class Settings:
 
     @property
     def media_path(self) -> Path:
-        """Where outputs are kept in full."""
+        """The folder of complete outputs."""
         return self.media or self._folder("cache") / "media"
 
     @property
     def cache_path(self) -> Path:
-        """Where the catalogue and prepared uploads are kept; may be deleted at any time."""
+        """The folder of the catalogue and of prepared uploads; may be deleted at any time."""
         return self._folder("cache")
 
     def _folder(self, kind: str) -> Path:
         if self.home is not None:
             return self.home
-        # Late: nobody needs it at load.
+        # Late: not needed when the extension is loaded.
         import platformdirs
 
         if kind == "data":
@@ -261,7 +263,10 @@ class Settings:
         return is_loopback(self.host) or (self.token is not None and self.token.for_sandbox)
 
     def require_token(self) -> Token:
-        """The token, or `MissingKey` with how to get one and how to set it."""
+        """Return the token.
+
+        Raises `MissingKey` with how to create and set one, and `BadValue` if the host is not https.
+        """
         if self.token is None:
             raise MissingKey(
                 "There is no ZOOOP API key.",
@@ -285,10 +290,10 @@ def load(
     environ: Mapping[str, str] | None = None,
     token: Token | str | None = None,
 ) -> Settings:
-    """The settings in force, from the four places in their order.
+    """Return the settings in force, from the four places in their order.
 
-    `token` is the call's or the session's own; else `ZOOOP_API_KEY` is read. Raises `BadValue` for a
-    value that cannot be used and `UnknownName` for a setting that does not exist.
+    `token` is the call's or the session's own; without one, `ZOOOP_API_KEY` is read. Raises `BadValue` for
+    a value that cannot be used and `UnknownName` for a setting that does not exist.
     """
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}

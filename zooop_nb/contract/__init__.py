@@ -1,1 +1,1 @@
-"""The v1 API as data: categories, shapes, error codes and the OpenAPI document. No I/O."""
+"""The v1 API as data: categories, shapes, codes, limits, the Backend protocol, openapi.yaml. No I/O."""

@@ -1,7 +1,7 @@
-"""The seam: what anything that can carry an order must do.
+"""The backend protocol: what anything that carries orders must do.
 
-The live client is one backend, a recording played back is another, a recorder wraps one. Nothing above
-knows which it has, apart from the `mode` that it reports.
+The live client is one backend, a recording played back is another, and a recorder wraps one. Nothing above
+knows which it has, except by the `mode` that it reports. What a backend is given is plain data.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ Mode = Literal["live", "sandbox", "replay"]
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A file that a backend brought: where it lies, its content type, size in bytes and SHA-256."""
+    """A downloaded file: its path, content type, size in bytes and SHA-256."""
 
     path: Path
     content_type: str
@@ -25,42 +25,62 @@ class Fetched:
 
 
 class Backend(Protocol):
-    """One small async protocol over v1. Errors are those of `zooop_nb.errors`."""
+    """A small async protocol over v1. Every method raises the errors of `zooop_nb.errors`."""
 
     mode: Mode
     host: str
-    """Scheme, name and port of the API, without a trailing slash."""
+    """The API's scheme, host and port, without a trailing slash."""
     token: str
     """The token's digest, never the token."""
 
-    async def me(self) -> Me: ...
+    async def me(self) -> Me:
+        """Return the token's own view of itself. `GET /v1/me`."""
+        ...
 
-    async def models(self, type: str, subtype: str) -> Sequence[Model]: ...
+    async def models(self, type: str, subtype: str) -> Sequence[Model]:
+        """Return the models of a category, recommended first. `GET /v1/models`."""
+        ...
 
-    async def tools(self, media_type: str | None = None) -> Sequence[Recipe]: ...
+    async def tools(self, media_type: str | None = None) -> Sequence[Recipe]:
+        """Return the AI tools, all or those of `image` or `video`. `GET /v1/ai-tools`."""
+        ...
 
-    async def tool(self, slug: str) -> Recipe: ...
+    async def tool(self, slug: str) -> Recipe:
+        """Return one AI tool. `GET /v1/ai-tools/{slug}`."""
+        ...
 
-    async def templates(self, media_type: str | None = None) -> Sequence[Recipe]: ...
+    async def templates(self, media_type: str | None = None) -> Sequence[Recipe]:
+        """Return the templates, all or those of `image` or `video`. `GET /v1/templates`."""
+        ...
 
-    async def template(self, slug: str) -> Recipe: ...
+    async def template(self, slug: str) -> Recipe:
+        """Return one template. `GET /v1/templates/{slug}`."""
+        ...
 
-    async def quote(self, body: bytes) -> Quote: ...
+    async def quote(self, body: bytes) -> Quote:
+        """Return the exact price of `body`; nothing is charged. `POST /v1/quote`."""
+        ...
 
     async def upload(self, file: Path, content_type: str) -> str:
-        """Bring a file to the API; its ZOOOP URL, once it is ready."""
+        """Upload a file; return its ZOOOP URL once it is ready. `POST /v1/uploads`."""
         ...
 
     async def submit(self, body: bytes, key: str) -> Submitted:
-        """Submit `body` byte for byte under an idempotency key."""
+        """Submit `body` byte for byte under an idempotency key. `POST /v1/tasks`."""
         ...
 
-    async def task(self, task_id: str) -> TaskState: ...
+    async def task(self, task_id: str) -> TaskState:
+        """Return the current state of a task. `GET /v1/tasks/{id}`."""
+        ...
 
     async def fetch(self, url: str, folder: Path, name: str) -> Fetched:
-        """Bring a file into `folder` as `name` plus the extension of its content type."""
+        """Download a file into `folder` as `name` plus the extension of its content type."""
         ...
 
-    async def describe(self, image_url: str, language: str | None = None) -> Description: ...
+    async def describe(self, image_url: str, language: str | None = None) -> Description:
+        """Describe an image, for 1 credit; never retried. `POST /v1/describe-image`."""
+        ...
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...

@@ -13,7 +13,7 @@ class Category:
     type: str
     subtype: str
     title: str
-    """What the website calls the category's generator."""
+    """The website's name for the category's generator."""
 
     def __str__(self) -> str:
         return f"{self.type}/{self.subtype}"

@@ -1,4 +1,4 @@
-"""The documented error codes as data: what an error envelope's `code` can say, and with which status.
+"""The documented error codes as data: the values of an error envelope's `code`, and their statuses.
 
 The client turns codes into exceptions, and the tests hold the OpenAPI document to this list. More codes may
 come, and two answers name none: "no enabled provider" (503 on a submit, "various") and a media type that is
@@ -16,7 +16,7 @@ _RATE_LIMIT = "rate_limit_error"
 _API = "api_error"
 
 TYPES: tuple[str, ...] = (_INVALID, _AUTHENTICATION, _PERMISSION, _RATE_LIMIT, _API)
-"""The broad families that an envelope's `type` names."""
+"""The families that an envelope's `type` names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class Code:
     """The HTTP statuses that it comes with."""
     type: str
     """The family. The documentation states it for `missing_required_params` and the 451 `moderation_blocked`;
-    for the others it follows from what each family is called."""
+    for the others it follows from the families' names."""
     meaning: str
     extras: tuple[str, ...] = ()
-    """Further fields of the envelope that it carries. `param` may stand in any."""
+    """Further fields of its envelope. `param` may be in any."""
 
 
 _ALL: Iterable[Code] = (

@@ -1,4 +1,4 @@
-"""The answers of v1 as typed shapes.
+"""The responses of v1 as typed shapes.
 
 Tolerant, as a client of a moving API must be: unknown fields are ignored, and every param type,
 status and code is text, so that a new one passes through. What the API may leave out has a default.
@@ -13,7 +13,7 @@ from zooop_nb.contract.credits import Number
 
 
 class Shape(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The base: field names in snake_case here, in camelCase on the wire."""
+    """The base class: field names in snake_case here, in camelCase on the wire."""
 
 
 class KeyInfo(Shape, frozen=True):
@@ -51,7 +51,7 @@ class TeamWallet(Shape, frozen=True):
 
 
 class Me(Shape, frozen=True):
-    """`GET /v1/me`. Exactly one of `user` and `team` is there."""
+    """`GET /v1/me`. Exactly one of `user` and `team` is present."""
 
     key: KeyInfo
     project: Project
@@ -66,7 +66,7 @@ class Me(Shape, frozen=True):
 
     @property
     def balance(self) -> float | None:
-        """The credits in the wallet that pays."""
+        """The credits in the wallet that pays; None if the API did not say."""
         wallet = self.team or self.user
         return None if wallet is None else wallet.credit_balance
 
@@ -148,7 +148,7 @@ class Recipe(Shape, frozen=True):
 
 
 class Breakdown(Shape, frozen=True):
-    """Why a quote is what it is. API documentation: `POST /v1/quote`."""
+    """The itemised price of a quote. API documentation: `POST /v1/quote`."""
 
     pricing_key: str | None = None
     base: Number | None = None
@@ -170,7 +170,7 @@ class Quote(Shape, frozen=True):
 
 
 class Submitted(Shape, frozen=True):
-    """The answer to `POST /v1/tasks`; `idempotent` where the key was known already."""
+    """The response to `POST /v1/tasks`; `idempotent` if the key was known already."""
 
     task_id: str
     status: str = "queued"
@@ -187,7 +187,7 @@ class TaskOutput(Shape, frozen=True):
 
 
 class TaskState(Shape, frozen=True):
-    """`GET /v1/tasks/{id}`. The documentation shows an answer without the id, which the caller knows."""
+    """`GET /v1/tasks/{id}`. The documentation shows a response without the id, which the caller knows."""
 
     status: str
     task_id: str = ""
@@ -199,7 +199,7 @@ class TaskState(Shape, frozen=True):
 
 
 class Uploaded(Shape, frozen=True):
-    """The answers to `POST /v1/uploads` and of its poll; which fields are there depends on `status`."""
+    """The responses to `POST /v1/uploads` and to its poll; which fields are present depends on `status`."""
 
     status: str
     url: str | None = None
@@ -213,7 +213,7 @@ class Uploaded(Shape, frozen=True):
 
 
 class Description(Shape, frozen=True):
-    """`POST /v1/describe-image`: a picture in words, for 1 credit."""
+    """`POST /v1/describe-image`: an image as a structured prompt, for 1 credit."""
 
     credits: Number
     overall_description: str

@@ -1,1 +1,1 @@
-"""The faces in a notebook: the grammar of the magic, the magic, completion, progress, wording."""
+"""The notebook's face: the magic, its grammar and commands, completion, progress and error texts."""

@@ -29,5 +29,5 @@ class Zooop(Configurable):
     nested_loops = _trait("nested_loops")
 
     def given(self) -> Mapping[str, object]:
-        """The settings that were set here."""
+        """Return the settings that were set here."""
         return {name: getattr(self, name) for name in SETTINGS if getattr(self, name) is not None}

@@ -1,22 +1,23 @@
-"""A `%zooop` line, read: the verb, the prompt as it was typed, the params and the options.
+"""Parses a `%zooop` line: the verb, the prompt as it was typed, the params and the options.
 
-A prompt is prose, and prose is full of what a shell would act upon: apostrophes, quotes, `?`, `$`, `#`,
-commas. `shlex` and `argparse` would refuse or alter it, so the line is read by rules of its own. `tokens` has
-those for cutting it; here is what the pieces mean:
+A prompt is prose, and prose is full of characters that a shell would interpret: apostrophes, quotes, `?`,
+`$`, `#`, commas. `shlex` and `argparse` would reject or alter it, so the line has rules of its own. `tokens`
+splits it; this module gives the tokens their meaning:
 
-- The words that are left when params and options are taken out are the prompt, as typed. Where one is taken
-  out between words, the whitespace before it stays and that after it goes.
-- A prompt that is one quoted group loses its quotes; a group among other words keeps them, and what stands in
-  it is neither param nor option. That holds after `--` as well.
-- A param's value loses the quotes that follow `=` directly. It stays text, with the fact that it was quoted:
-  its type is the param's to say. `name=` with nothing behind it, and `name = value` with spaces, are errors:
-  they would be paid for as something else than was meant.
-- A dash and a letter make an option, and one that does not exist is an error. Quotes or `--` make it a word.
+- The words that remain without params and options are the prompt, as typed. If a param or option is removed
+  between words, the whitespace before it is kept and that after it is dropped.
+- A prompt that is a single quoted group loses its quotes; a group among other words keeps them, and its
+  content is neither param nor option. That also holds after `--`.
+- A param's value loses the quotes that directly follow `=`. It stays text, marked as quoted: the param
+  decides its type. `name=` without a value, and `name = value` with spaces, are errors, because the order
+  would not be the one that was meant.
+- A dash and a letter make an option; one that does not exist is an error. In quotes or after `--` it is a
+  word.
 - An option's value is the next token, or what follows `=` or the letter: `--count 3`, `--count=3`, `-n 3`,
   `-n3`.
-- `VERB?`, `VERB ?`, `--help` and `-h` ask for help; so does a line that says nothing.
-- In the cell form the prompt is the body, without the blank lines around it and otherwise as typed: no quotes
-  are removed, and a `;` at its end stays. The line above then holds no words. A blank body counts as none.
+- `VERB?`, `VERB ?`, `--help` and `-h` ask for help; so does an empty line.
+- In the cell form the prompt is the body, without the blank lines around it and otherwise as typed: quotes
+  and a final `;` are kept. The line above then has no words. A blank body counts as none.
 
 Nothing here knows models, namespaces or IPython.
 """
@@ -37,7 +38,7 @@ from zooop_nb.notebook.tokens import EXPRESSION, OPTIONS, Token, is_name, tokens
 from zooop_nb.verbs import Verb
 
 Fill = Callable[[str], object]
-"""Fills the `{expressions}` of one option's value; `expand.expand_value` with a namespace is one."""
+"""Fills the `{expressions}` of one option's value; `variables.expand_value` with a namespace is one."""
 
 _BLANK_START = re.compile(r"\A(?:[^\S\n]*\n)+")
 _BLANK_END = re.compile(r"(?:\n[^\S\n]*)+\Z")
@@ -47,7 +48,7 @@ _LIST_ENTRY = re.compile(rf"(?:{EXPRESSION.pattern}|[^,])*")
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A param's value as text. `quoted` tells `size="5"` from `size=5` where the type leaves that open."""
+    """A param's value as text. `quoted` tells `size="5"` from `size=5` if the type leaves that open."""
 
     text: str
     quoted: bool = False
@@ -80,7 +81,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A line that was read. `inner` is what `quote` prices, and `options` are then those of `inner`."""
+    """A parsed line. `inner` is the order that `quote` prices; `options` are then those of `inner`."""
 
     verb: str
     arguments: list[str] = field(default_factory=list)
@@ -96,7 +97,7 @@ def _as_typed(text: str) -> object:
 
 
 def parse(line: str, cell: str | None, verbs: Mapping[str, Verb], fill: Fill = _as_typed) -> Command:
-    """Read the line, and the body where there is one.
+    """Parse the line, and the body if there is one.
 
     `fill` is given each value of an option after the line was cut, so that `-n {count}` is a number here and
     a filled text is never read again. Words, arguments and params keep their braces: a batch fills those once
@@ -177,7 +178,7 @@ def _command(spec: Verb, line: str, rest: list[Token], body: str | None, fill: F
 
 
 def _words(line: str, rest: list[Token], spoken: list[Token]) -> str:
-    """The words as typed. Between two of them stays the whitespace that follows the first."""
+    """Return the words as typed, each with the whitespace that follows it."""
     if not spoken:
         return ""
     followers = {token.end: following.start for token, following in pairwise(rest)}
@@ -259,7 +260,7 @@ def _options(spec: Verb, rest: list[Token], fill: Fill) -> Options:
 
 
 def _given(spec: Verb, rest: list[Token]) -> Iterator[tuple[str, str]]:
-    """Each option that the verb takes, with its value as text (of a flag, the empty one)."""
+    """Yield each given option with its value as text; a flag's is empty."""
     for place, token in enumerate(rest):
         if token.kind != "option":
             continue
@@ -337,7 +338,7 @@ def _entries(listed: str) -> Iterator[str]:
 def _flat(value: object) -> list[object]:
     if isinstance(value, (list, tuple, range)):
         return list(value)
-    # Arrays and Series, without importing what they come from.
+    # Arrays and Series, without importing numpy or pandas.
     if callable(to_list := getattr(value, "tolist", None)) and isinstance(plain := to_list(), list):
         return plain
     return [value]

@@ -1,13 +1,12 @@
 """Keeps IPython from taking `%zooop image who is this panda?` for a question about `panda`.
 
-IPython turns any line that ends in `?` into help, assigned or not, before a magic sees it. It does so only
-where the mark is the very last character, so a space after it is enough; the magic strips that again. A line
-without words (`%zooop?`) is left to IPython. `%zooop image?` goes to the magic, which knows what an image is
-and IPython does not.
+IPython turns any line that ends in `?` into help, assigned or not, before a magic sees it. It does so only if
+the mark is the last character, so a space after it is enough; the magic strips it again. A line without words
+(`%zooop?`) is left to IPython. `%zooop image?` goes to the magic, which has help for its verbs.
 
-This runs over every cell, so it must leave alone what is not a line of ours: strings and comments of Python,
-the bodies of cell magics. Python's own tokenizer gives up on a cell with a magic in it; a few lines of
-scanning do not.
+This runs over every cell, so it must not change anything but lines of ours: not Python's strings and
+comments, nor the bodies of other cell magics. Python's own tokenizer fails on a cell with a magic in it, so a
+small scanner finds them.
 """
 
 from __future__ import annotations
@@ -15,20 +14,20 @@ from __future__ import annotations
 import re
 
 _DELIMITERS = ("'''", '"""', "'", '"')
-# Where a line of Python may turn: a comment, a string, or a magic or system command that is assigned.
+# Where code may end: at a comment, a string, or a magic or system command that is assigned.
 _TURN = re.compile(r"""#|'''|\"\"\"|'|"|=[ \t]*(?=%[^\W\d]|!)""")
 _SPECIAL = re.compile(r"[ \t]*(?:%[^\W\d]|!)")
 # The magic itself, or one that runs it: `%time r = %zooop image who?`.
 _OURS = re.compile(r"[ \t]*%(?:|[^\W\d].*[\s=]%)zooop[ \t]")
-# Without its `%` the magic is known in cells of one line alone.
+# Automagic works only in cells of a single line.
 _AUTOMAGIC = re.compile(r"[ \t]*zooop[ \t]+\w")
 _INSIDE = {delimiter: re.compile(rf"(?:\\.|(?!{delimiter})[^\\])*", re.DOTALL) for delimiter in _DELIMITERS}
 
 
 def keep_question_marks(lines: list[str]) -> list[str]:
-    """The cell's lines, with a space after each `?` that ends a line of ours.
+    """Return the cell's lines, with a space after each `?` that ends a line of ours.
 
-    For `input_transformers_cleanup`; doing it twice is doing it once.
+    For `input_transformers_cleanup`; idempotent.
     """
     if len(lines) == 1 and _AUTOMAGIC.match(lines[0]):
         return [_spaced(lines[0])]
@@ -63,7 +62,7 @@ def _spaced(line: str) -> str:
 
 
 def _scan(line: str, open_string: str) -> tuple[int | None, str]:
-    """Where a magic or system command begins in the line, if it does; and the string left open at its end."""
+    """Return where a magic or system command begins in the line, and the string left open at its end."""
     at = 0
     if not open_string and _SPECIAL.match(line):
         return 0, ""

@@ -1,7 +1,7 @@
-"""The line that shows how far orders are, updated in place, and gone when they are done.
+"""The line that shows the progress of orders, updated in place, and removed when they are done.
 
-It is plain HTML under a display id and never a widget, so that a notebook saved in between stays valid in
-every reader. It is updated by the thread that waits, from the moments that the engine put down.
+It is plain HTML under a display id, never a widget, so that a notebook saved meanwhile stays valid in every
+reader. The waiting thread updates it from the progress that the background thread stores.
 """
 
 import shutil
@@ -18,27 +18,27 @@ from zooop_nb.results.text import clean
 from zooop_nb.tasks.progress import Progress
 
 EVERY_SECONDS: Final = 0.25
-"""The shortest time between two updates that only tell of seconds gone."""
+"""The shortest time between two updates that only change the elapsed seconds."""
 
 _ENDS: Final = frozenset({"succeeded", "failed", "cancelled", "unknown"})
 _LINES: Final = 6
-"""How many unfinished orders a block lists."""
+"""The number of unfinished orders that a block lists."""
 
 
 class Display(Protocol):
-    """Where a line is shown, as `text/html` and `text/plain`."""
+    """A place that shows a line as `text/html` and `text/plain`."""
 
     def show(self, bundle: MimeBundle) -> None:
-        """Put the line there, or in the place of the one before."""
+        """Show the line, replacing the previous one."""
         ...
 
     def close(self, bundle: MimeBundle) -> None:
-        """Put the end in the line's place; both texts are empty where nothing is to stay."""
+        """Replace the line by its end; both texts are empty if nothing should remain."""
         ...
 
 
 class ProgressLine:
-    """One place in a cell's output that follows orders until they are done.
+    """One line in a cell's output that follows orders until they are done.
 
     In a kernel it is a display that updates in place; in a terminal one line on stderr; elsewhere nothing.
     """
@@ -52,7 +52,7 @@ class ProgressLine:
         self._states: list[str] = []
 
     def update(self, moments: Sequence[Progress]) -> None:
-        """Show the latest moment of each order: at once where a state changed, else four times a second."""
+        """Show the latest progress of each order: at once if a state changed, else four times a second."""
         states = [each.state for each in moments]
         now = self._clock()
         if self._shown_at is not None and states == self._states and now - self._shown_at < EVERY_SECONDS:
@@ -61,14 +61,14 @@ class ProgressLine:
         self._display.show({"text/html": line_html(moments), "text/plain": line_text(moments)})
 
     def done(self, html: str = "", text: str = "") -> None:
-        """Give way to a summary; without one the line clears itself."""
+        """Replace the line by a summary; without one it is cleared."""
         if self._shown_at is not None or html or text:
             self._display.close({"text/html": html, "text/plain": text})
         self._shown_at, self._states = None, []
 
 
 def line_html(moments: Sequence[Progress]) -> str:
-    """The line as HTML: state, seconds gone and a thin bar; for several orders one block."""
+    """Return the line as HTML: state, elapsed seconds and a thin bar; one block for several orders."""
     if not moments:
         return ""
     if len(moments) == 1:
@@ -82,7 +82,7 @@ def line_html(moments: Sequence[Progress]) -> str:
 
 
 def line_text(moments: Sequence[Progress]) -> str:
-    """The line as text: `Kling V3 · running · 7 s of ~18 s`, or `2 of 3 done · Kling V3 · running · …`."""
+    """Return the line as text: `Kling V3 · running · 7 s of ~18 s`, or `2 of 3 done · Kling V3 · …`."""
     if not moments:
         return ""
     if len(moments) == 1:
@@ -110,7 +110,7 @@ def _words(moment: Progress) -> str:
 
 
 def _share(moment: Progress) -> float | None:
-    """How much of the expected time is gone, 0 to 1, short of 1 until the end; None without an ETA."""
+    """Return the elapsed share of the ETA, 0 to 1 and below 1 until the end; None without an ETA."""
     if moment.state in _ENDS:
         return 1.0
     if not moment.eta or moment.eta <= 0:
@@ -152,7 +152,7 @@ class _Kernel:
 
 
 class _Terminal:
-    """One line on stderr that writes over itself."""
+    """One line on stderr that overwrites itself."""
 
     def __init__(self) -> None:
         self._width = 0
@@ -175,7 +175,7 @@ class _Terminal:
 
 
 class _Nowhere:
-    """Nobody looks."""
+    """Shows nothing: neither a kernel nor a terminal."""
 
     def show(self, bundle: MimeBundle) -> None:
         """Nothing to do."""
@@ -185,7 +185,7 @@ class _Nowhere:
 
 
 def _here() -> Display:
-    # Where IPython was never imported there is no kernel, and a script is spared the import.
+    # Without IPython imported there is no kernel; a script is spared the import.
     if "IPython" in sys.modules:
         from IPython.core.getipython import get_ipython
 

@@ -1,21 +1,22 @@
-"""The tokens of a `%zooop` line, each with its place.
+"""The tokens of a `%zooop` line, with their positions.
 
-The magic and its completion must see one and the same line: what TAB takes for a param may not be paid for as
-a part of the prompt. So the line is cut here, once, for both. `tokens` never raises and takes unfinished
-input (an open quote, an option without its value); `grammar.parse` judges what it finds.
+The magic and its completion must read a line in the same way: what TAB takes for a param must not be paid for
+as part of the prompt. So both use this tokenizer. `tokens` never raises and accepts unfinished input (an open
+quote, an option without its value); `grammar.parse` judges the tokens.
 
-How a line is cut:
+How a line is split:
 
 - The first token is the verb. Whitespace (any, also the ideographic space) separates tokens.
 - A quote, single or double, opens a group only at the start of a token or right after `=`, and closes it only
-  before whitespace or the end. Anywhere else it is a letter: `a panda's dream`, `a 5" disc`. At the start of
-  a word without a closing one it is a letter too: `'tis the season`. There are no backslash escapes.
+  before whitespace or the end. Anywhere else it is an ordinary character: `a panda's dream`, `a 5" disc`. At
+  the start of a word without a closing one it is an ordinary character too: `'tis the season`. There are no
+  backslash escapes.
 - `name=value`, with an identifier (dots allowed) right before `=`, is a param.
 - `--` and an ASCII letter, or `-` and an ASCII letter, begin an option, known or not. `-`, `-5`, `---` and a
   hyphen inside a word are words.
 - `--` alone ends params and options; what follows is words. Quotes group there as before.
-- A `{expression}` is one piece even where it holds spaces: `{row["first name"]}`.
-- A `;` at the very end stands alone: it silences, and belongs to nothing.
+- A `{expression}` is one token even if it holds spaces: `{row["first name"]}`.
+- A `;` at the very end is a token of its own: it silences the output.
 """
 
 from __future__ import annotations
@@ -124,12 +125,12 @@ class _Read(NamedTuple):
 
 
 def is_name(text: str) -> bool:
-    """Whether this could be a param's name: an identifier, or several joined by dots."""
+    """Return whether this could be a param's name: an identifier, or several joined by dots."""
     return all(part.isidentifier() for part in text.split("."))
 
 
 def tokens(line: str) -> list[Token]:
-    """The line's tokens in order. Between two of them there is whitespace and nothing else, but for `;`."""
+    """Return the line's tokens in order. Only whitespace separates them, except before `;`."""
     silence = _SILENCE.search(line)
     text = line[: silence.start()] if silence else line
     found: list[Token] = []
@@ -228,7 +229,7 @@ def _option(text: str, at: int) -> Token:
 
 
 def _read(text: str, at: int, *, assigned: bool = False) -> _Read:
-    """The value that begins here; where `assigned`, with the `name=` before it (`--sweep style="a b,c"`)."""
+    """Read the value that begins here; if `assigned`, with its `name=` (`--sweep style="a b,c"`)."""
     begin, lead = at, ""
     if assigned and (match := _NAME.match(text, at)):
         lead, at = match[0], match.end()

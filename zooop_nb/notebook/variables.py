@@ -1,17 +1,17 @@
-"""The `{expressions}` of a prompt, an argument or a value, filled from the user's namespace.
+"""Fills the `{expressions}` of a prompt, an argument or a value from the user's namespace.
 
-IPython's own expansion fails on JSON, takes `$5` for a variable and leaves everything raw when one piece
-fails; here a brace is filled, kept as typed, or an error, each for itself:
+IPython's own expansion fails on JSON, takes `$5` for a variable and leaves everything raw if one part fails;
+here each brace is filled, kept as typed, or an error:
 
 - `{name}`, `{name.attr}`, `{name[index]}` and chains of them (`{a.b[0].c}`) are filled. An index is a whole
   number, or a string with or without quotes. Spaces just inside the braces do not matter.
-- `{{` is a literal brace, and so is `}}`, except where it closes two braces that stay as typed, as in JSON.
+- `{{` is a literal brace, and so is `}}`, except if it closes two braces that stay as typed, as in JSON.
 - A brace that holds anything else stays as typed: JSON, CSS, `{}`, `{1,2}`, calls, and also `{x:.2f}` and
   `{x!r}`, which cannot be told from CSS. An expression inside such a brace is filled.
-- A name that is not there, an attribute or an index that fails, and a double-underscored name are errors.
+- An undefined name, an attribute or index that fails, and a double-underscored name are errors.
 
-It is one pass over text that was cut before: what was filled in is not looked at again. Quotes of either kind
-around a value change nothing here.
+It is a single pass over split text: what was filled in is not expanded again. Quotes around a value make no
+difference.
 """
 
 from __future__ import annotations
@@ -31,12 +31,15 @@ _STEP = re.compile(
 
 
 def expand_text(text: str, namespace: Mapping[str, object]) -> str:
-    """The text with its expressions filled as `str` gives them. Raises UnknownVariable."""
+    """Return the text with its expressions filled in as text. Raises `UnknownVariable`."""
     return "".join(_pieces(text, namespace))
 
 
 def expand_value(text: str, namespace: Mapping[str, object]) -> object:
-    """The very object where the text is one expression, else `expand_text`. Raises UnknownVariable."""
+    """Return the object itself if the text is a single expression, else `expand_text`.
+
+    Raises `UnknownVariable`.
+    """
     whole = EXPRESSION.fullmatch(text)
     return _resolve(whole[0], namespace) if whole else expand_text(text, namespace)
 

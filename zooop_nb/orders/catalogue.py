@@ -1,4 +1,4 @@
-"""What there is to order: models, tools and templates, asked for once in a while and kept for TAB."""
+"""What can be ordered: models, tools and templates, requested now and then and cached on disk for TAB."""
 
 import hashlib
 import time
@@ -13,39 +13,39 @@ from zooop_nb.contract.categories import Category
 from zooop_nb.contract.shapes import Model, Recipe
 
 FRESH: Final = 600.0
-"""Seconds for which a list is taken as it is. Prices are never taken from it: only a quote is a price."""
+"""Seconds for which a list is used as it is. Prices are never taken from it: only a quote is a price."""
 
 T = TypeVar("T")
 
 
 class CatalogueCache:
-    """The lists of one host as an earlier look at them left them on disk. Needs no backend and no network."""
+    """The lists of one host as they were last cached on disk. Needs no backend and no network."""
 
     def __init__(self, host: str, folder: Path) -> None:
         self._folder = folder / "catalogue" / hashlib.sha256(host.encode()).hexdigest()[:12]
 
     def models(self, category: Category) -> Sequence[Model]:
-        """The models of a category, recommended first; none where they were never asked for."""
+        """Return the models of a category, recommended first; none if they were never requested."""
         return self.read(name_of(category), Model)
 
     def tools(self) -> Sequence[Recipe]:
-        """The AI tools; none where they were never asked for."""
+        """Return the AI tools; none if they were never requested."""
         return self.read("tools", Recipe)
 
     def templates(self) -> Sequence[Recipe]:
-        """The templates; none where they were never asked for."""
+        """Return the templates; none if they were never requested."""
         return self.read("templates", Recipe)
 
     def read(self, name: str, shape: type[T]) -> Sequence[T]:
-        """One list by its name."""
+        """Return one list by its name."""
         try:
             return msgspec.json.decode((self._folder / f"{name}.json").read_bytes(), type=list[shape])  # type: ignore[valid-type]
         except (OSError, msgspec.DecodeError):
-            # It is a cache: missing or from another version, it is asked for again when it is needed.
+            # It is a cache: missing or of another version, it is requested again when needed.
             return []
 
     def write(self, name: str, listed: Sequence[Any]) -> None:
-        """Keep one list."""
+        """Store one list."""
         self._folder.mkdir(parents=True, exist_ok=True)
         partial = self._folder / f".{name}.{time.monotonic_ns()}.part"
         partial.write_bytes(msgspec.json.encode(listed))
@@ -53,7 +53,7 @@ class CatalogueCache:
 
 
 class Catalogue:
-    """The lists of one host, asked of the API once in a while and kept for TAB."""
+    """The lists of one host, requested from the API at most every ten minutes."""
 
     def __init__(self, backend: Backend, folder: Path) -> None:
         self._backend = backend
@@ -61,17 +61,17 @@ class Catalogue:
         self._lists: dict[str, tuple[float, Sequence[Any]]] = {}
 
     async def models(self, category: Category) -> Sequence[Model]:
-        """The models of a category, recommended first."""
+        """Return the models of a category, recommended first."""
         return await self._list(
             name_of(category), lambda: self._backend.models(category.type, category.subtype)
         )
 
     async def tools(self) -> Sequence[Recipe]:
-        """The AI tools."""
+        """Return the AI tools."""
         return await self._list("tools", self._backend.tools)
 
     async def templates(self) -> Sequence[Recipe]:
-        """The templates."""
+        """Return the templates."""
         return await self._list("templates", self._backend.templates)
 
     async def _list(self, name: str, ask: Callable[[], Awaitable[Sequence[T]]]) -> Sequence[T]:
@@ -85,5 +85,5 @@ class Catalogue:
 
 
 def name_of(category: Category) -> str:
-    """The name of a category's list."""
+    """Return the name of a category's list."""
     return f"{category.type}-{category.subtype}"

@@ -1,4 +1,4 @@
-"""Which model, which version: the guide's rules, pure.
+"""Model and version selection: the guide's rules, pure.
 
 API documentation: "Default model selection" and "Standard workflow", step 2.
 """

@@ -16,7 +16,7 @@ from zooop_nb.notebook.shell_session import ShellSession
 
 
 class Place(NamedTuple):
-    """A line of ours: the text behind the magic's name, where it begins in the cell's line, its form."""
+    """A line of ours: the text behind the magic's name, its offset in the cell's line, and its form."""
 
     text: str
     offset: int
@@ -25,8 +25,7 @@ class Place(NamedTuple):
 
 _CELL = re.compile(r"[ \t]*%%zooop[ \t]+")
 _AUTOMAGIC = re.compile(r"[ \t]*zooop[ \t]+(?![= \t])")
-# The magic itself, behind another that runs a line (`%time`), or assigned. A `=` or `%` in a string or a
-# comment is none of these.
+# The magic itself, behind another that runs a line (`%time`), or assigned; not within a string or comment.
 _LINE = re.compile(
     r"""[ \t]*(?:%[^\W\d][\w.]*[ \t]+(?:-\w+[ \t]+)*)?"""
     r"""(?:(?:[^#'"%\n]|"[^"\n]*"|'[^'\n]*')*=[ \t]*)?%zooop[ \t]+"""
@@ -34,9 +33,9 @@ _LINE = re.compile(
 
 
 def locate(cell: str, row: int, column: int, *, automagic: bool) -> Place | None:
-    """The line of ours under the cursor (row and column from 0), or None where it is none of ours.
+    """Return the line of ours under the cursor (row and column from 0); None if it is not ours.
 
-    `automagic` tells whether `zooop image` without a `%` is the magic.
+    `automagic` says whether `zooop image` without a `%` is the magic.
     """
     lines = cell.split("\n")
     first = next((place for place, line in enumerate(lines) if line.strip()), 0)
@@ -56,10 +55,10 @@ def locate(cell: str, row: int, column: int, *, automagic: bool) -> Place | None
 
 
 class _NothingElse(Sequence[SimpleCompletion]):
-    """No completions, and nobody else's either.
+    """No completions, and no other matcher's either.
 
-    IPython hears a matcher's wish to suppress the others only where it has completions itself, and it asks
-    for their number. So this one counts as one and holds none.
+    IPython honours a matcher's wish to suppress the others only if it has completions, and asks for their
+    number: this sequence counts as one and holds none.
     """
 
     def __len__(self) -> int:
@@ -73,7 +72,7 @@ class _NothingElse(Sequence[SimpleCompletion]):
 
 
 def answer(context: CompletionContext, session: ShellSession) -> SimpleMatcherResult:
-    """What `complete` finds under the cursor of a cell, as IPython takes it from a matcher."""
+    """Return what `complete` finds at the cursor of a cell, as IPython expects it from a matcher."""
     shell, column = session.shell, context.cursor_position
     place = locate(
         context.full_text,

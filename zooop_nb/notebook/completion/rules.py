@@ -1,6 +1,6 @@
 """TAB on a `%zooop` line: verbs, options, models, versions, params and their values.
 
-The line is cut by `tokens`, as the magic cuts it, so that what TAB offers is read back as it was meant: a
+`tokens` splits the line, as for the magic, so that what TAB offers is read back as it was meant: a
 name with spaces comes in quotes, and what cannot be written at the cursor is not offered.
 
 Models, tools and templates are those in the catalogue cache. The network is never asked: TAB must answer at
@@ -47,10 +47,10 @@ _FIXED: Final[Mapping[str, tuple[Candidate, ...]]] = {
 def complete(
     line: str, cursor: int, cell_magic: bool, source: CompletionSource, namespace: Mapping[str, object]
 ) -> Completion:
-    """What fits at `cursor` in what stands behind the magic's name.
+    """Return what fits at `cursor` in the text behind the magic's name.
 
-    `cell_magic` tells that the prompt stands below the line; `namespace` has the user's variables. Takes any
-    text, finished or not, and never raises.
+    With `cell_magic` the prompt is below the line; `namespace` has the user's variables. Accepts any text,
+    finished or not, and never raises.
     """
     if (expression := complete_expression(line, cursor, namespace)) is not None:
         return expression
@@ -61,9 +61,9 @@ def complete(
 
 
 def complete_expression(line: str, cursor: int, namespace: Mapping[str, object]) -> Completion | None:
-    """The variables that fit where the cursor stands in a `{name`; None where it stands in no brace.
+    """Return the variables that fit a `{name` at the cursor; None if the cursor is not in a brace.
 
-    Attributes and indexes are left to IPython, which has the rules for looking at objects safely.
+    Attributes and indexes are left to IPython, which inspects objects safely.
     """
     found = _EXPRESSION.search(line[:cursor])
     if found is None or len(found["braces"]) % 2 == 0:
@@ -77,8 +77,10 @@ def complete_expression(line: str, cursor: int, namespace: Mapping[str, object])
 
 @dataclass(frozen=True, slots=True)
 class _Spot:
-    """The cursor on a line whose verb is known. `current` is the token that it stands in; with nothing typed
-    of it yet, `typed` is false and the token's own text means nothing."""
+    """The cursor on a line whose verb is known.
+
+    `current` is the token at the cursor; if nothing of it is typed yet, `typed` is false.
+    """
 
     line: str
     cursor: int
@@ -92,11 +94,11 @@ class _Spot:
 
     @property
     def fragment(self) -> str:
-        """What is typed of the current token."""
+        """The typed part of the current token."""
         return self.current.text if self.typed else ""
 
     def spoken(self, found: Iterable[Token]) -> list[Token]:
-        """The words among tokens, without the one that is being typed."""
+        """Return the words among tokens, except the one being typed."""
         return [
             token
             for token in found
@@ -122,7 +124,7 @@ def _complete_line(
         place = before[0].end
         inner = _complete_line(line[place:], cursor - place, ORDER_VERBS, cell_magic, source)
         return replace(inner, start=inner.start + place)
-    # What a letter here would belong to is for the cutter to say.
+    # The tokenizer decides what a letter here would belong to.
     current = before[-1] if typed else tokens(f"{head}x")[-1]
     return _complete_token(
         _Spot(line, cursor, spec, before, tokens(line)[1:], current, typed, cell_magic, source)
@@ -147,8 +149,7 @@ def _complete_token(spot: _Spot) -> Completion:
 
 
 def _in_quotes(spot: _Spot) -> bool:
-    """Whether the cursor stands in a quoted prompt, closed behind it or not closed yet. A single quote
-    that is open may be an apostrophe."""
+    """Return whether the cursor is in a quoted prompt. An open single quote may be an apostrophe."""
     return any(token.kind == "word" and token.text.startswith('"') for token in spot.before) or any(
         token.kind == "quoted" and token.start < spot.cursor < token.end for token in spot.whole
     )
@@ -247,7 +248,7 @@ def _option_value(spot: _Spot) -> Completion:
 
 
 def _value(spot: _Spot, values: Iterable[tuple[str, Kind, str]]) -> Completion:
-    """The values that fit, each as it must be written here."""
+    """Return the values that fit, each as it must be written here."""
     current = spot.current
     start = current.value_start - current.quoted if spot.typed else spot.cursor
     typed = (current.value or "") if spot.typed else ""
