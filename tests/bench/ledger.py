@@ -26,7 +26,7 @@ from zooop_nb.ledger.dataframe import frame as frame_of
 APPENDS = 300
 
 
-def entry(number: int) -> OrderRecord:
+def record(number: int) -> OrderRecord:
     """An order like any other."""
     return OrderRecord(
         order_id=str(uuid.uuid4()),
@@ -55,7 +55,7 @@ def filled(ledger: Ledger, events: int) -> None:
     """Orders of four events each: quoted, submitted, charged; and every fourth event another quote."""
     ledger._db.connection.execute("PRAGMA synchronous = OFF")
     for number in range(events // 4):
-        one = entry(number)
+        one = record(number)
         ledger.record_quote(one)
         ledger.record_intents([one.order_id], wallet="personal")
         ledger.record_submission(one.order_id, str(uuid.uuid4()), "queued")
@@ -68,7 +68,7 @@ def filled(ledger: Ledger, events: int) -> None:
             outputs=[{"url": f"https://storage.zooop.ai/{number}.webp"}],
             error=None,
         )
-        ledger.record_quote(entry(number))
+        ledger.record_quote(record(number))
     ledger._db.connection.execute("PRAGMA synchronous = FULL")
 
 
@@ -93,11 +93,11 @@ def plain(path: Path) -> Callable[[], object]:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
-    columns = ", ".join(f"c{number}" for number in range(len(entry(0).row())))
+    columns = ", ".join(f"c{number}" for number in range(len(record(0).row())))
     db.execute(f"CREATE TABLE orders ({columns})")
-    marks = ", ".join("?" * len(entry(0).row()))
+    marks = ", ".join("?" * len(record(0).row()))
     insert = f"INSERT INTO orders VALUES ({marks})"
-    return lambda: db.execute(insert, [*entry(0).row().values()])
+    return lambda: db.execute(insert, [*record(0).row().values()])
 
 
 def main() -> None:
@@ -120,7 +120,7 @@ def main() -> None:
         bare = plain(Path(folder, "plain.sqlite"))
         appended, inserted = [], []
         for _ in range(APPENDS):
-            appended.append(timed(lambda: ledger.record_quote(entry(0))))
+            appended.append(timed(lambda: ledger.record_quote(record(0))))
             inserted.append(timed(bare))
         db.close()
         ledger.close()

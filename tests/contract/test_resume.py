@@ -36,11 +36,11 @@ def lose(studio: Studio, faults: Callable[..., None], do: object = "drop_after")
     return studio.ledger.get(caught.value.order_id)
 
 
-def age(studio: Studio, entry: OrderRecord, hours: float) -> None:
+def age(studio: Studio, record: OrderRecord, hours: float) -> None:
     """As if the order had been sent so long ago."""
     studio.ledger._db.connection.execute(
         "UPDATE orders SET sent_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?) WHERE order_id = ?",
-        (f"-{hours * 3600} seconds", entry.order_id),
+        (f"-{hours * 3600} seconds", record.order_id),
     )
 
 
@@ -54,15 +54,15 @@ def charges(studio: Studio) -> int:
 def test_an_order_without_an_answer_is_sent_again_as_it_was_and_paid_once(
     studio: Studio, books: SandboxHarness, faults: Callable[..., None], do: object, hours: float
 ) -> None:
-    entry = lose(studio, faults, do)
-    assert (entry.state, entry.follower, entry.task_id) == ("intended", None, None)
-    age(studio, entry, hours)
+    record = lose(studio, faults, do)
+    assert (record.state, record.follower, record.task_id) == ("intended", None, None)
+    age(studio, record, hours)
     [result] = studio.resume()
-    assert (result.order_id, result.status, result.credits) == (entry.order_id, "succeeded", 1)
+    assert (result.order_id, result.status, result.credits) == (record.order_id, "succeeded", 1)
     [task] = books.tasks
-    assert (task["taskId"], task["idempotencyKey"]) == (result.task_id, entry.key)
-    after = studio.ledger.get(entry.order_id)
-    assert (after.body, after.key) == (entry.body, entry.key)
+    assert (task["taskId"], task["idempotencyKey"]) == (result.task_id, record.key)
+    after = studio.ledger.get(record.order_id)
+    assert (after.body, after.key) == (record.body, record.key)
     assert books.spent() == charges(studio) == 1
     assert studio.tasks().empty
     assert len(studio.resume()) == 0
@@ -72,26 +72,26 @@ def test_an_order_without_an_answer_is_sent_again_as_it_was_and_paid_once(
 def test_after_23_hours_it_is_unknown_and_nothing_is_sent(
     studio: Studio, books: SandboxHarness, faults: Callable[..., None], do: str
 ) -> None:
-    entry = lose(studio, faults, do)
-    age(studio, entry, 23.01)
+    record = lose(studio, faults, do)
+    age(studio, record, 23.01)
     before = books.books()["charges"]
     [result] = studio.resume()
     assert (result.status, result.task_id) == ("unknown", None)
     assert "23 hours" in (result.error or "")
     assert books.books()["charges"] == before
-    assert studio.ledger.get(entry.order_id).state == "unknown"
+    assert studio.ledger.get(record.order_id).state == "unknown"
     assert studio.tasks()["state"].tolist() == ["unknown"]
 
 
 def test_another_token_is_not_used_to_send_it_again(
     studio: Studio, studio_of: Callable[..., Studio], books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
-    entry = lose(studio, faults)
+    record = lose(studio, faults)
     [result] = studio_of(OTHER).resume()
     assert result.status == "unknown"
     assert "another token" in (result.error or "")
     assert books.spent() == 1
-    [result] = studio.resume(entry.order_id)
+    [result] = studio.resume(record.order_id)
     assert (result.status, result.credits) == ("succeeded", 1)
     assert books.spent() == 1
 
@@ -103,11 +103,11 @@ def test_another_host_is_not_sent_it(
     faults: Callable[..., None],
     sandbox: Any,
 ) -> None:
-    entry = lose(studio, faults)
+    record = lose(studio, faults)
     [result] = studio_of(MAIN, host=sandbox.url.replace("127.0.0.1", "localhost")).resume()
     assert result.status == "unknown"
     assert sandbox.url in (result.error or "")
-    assert studio.ledger.get(entry.order_id).task_id is None
+    assert studio.ledger.get(record.order_id).task_id is None
     assert books.spent() == 1
 
 
@@ -118,11 +118,11 @@ def test_another_host_is_not_sent_it(
 def test_a_repeated_submit_that_is_refused_does_not_hide_that_the_first_was_accepted(
     studio: Studio, books: SandboxHarness, faults: Callable[..., None], status: int, code: str
 ) -> None:
-    entry = lose(studio, faults)
+    record = lose(studio, faults)
     faults({**SUBMIT, "do": {"status": status, "code": code}, "times": None})
     [result] = studio.resume()
     assert result.status != "refused"
-    assert studio.ledger.get(entry.order_id).state == "intended"
+    assert studio.ledger.get(record.order_id).state == "intended"
     faults()
     [result] = studio.resume()
     assert (result.status, result.credits) == ("succeeded", 1)
@@ -233,7 +233,7 @@ def abandon(studio: Studio, faults: Callable[..., None], *asks: Any) -> list[str
 
 
 def attached(prepared: PricedBatch) -> list[str]:
-    return [entry.order_id for entry in prepared.attached]
+    return [record.order_id for record in prepared.attached]
 
 
 def test_the_same_cell_run_again_attaches_and_pays_nothing_more(
@@ -357,10 +357,10 @@ def test_an_order_without_an_answer_is_attached_to_and_sent_again_under_its_key(
     studio: Studio, books: SandboxHarness, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
-    entry = lose(studio, faults)
+    record = lose(studio, faults)
     front.run_cell(CELL, "run 2")
     again = prepare(studio, [cheap(params={"aspect_ratio": None})])
-    assert attached(again) == [entry.order_id]
+    assert attached(again) == [record.order_id]
     assert studio.checkout.place(again).result()[0].status == "succeeded"
     assert books.spent() == charges(studio) == 1
 
@@ -369,11 +369,11 @@ def test_an_order_that_may_not_be_sent_again_is_not_attached_to(
     studio: Studio, studio_of: Callable[..., Studio], faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
-    entry = lose(studio, faults)
+    record = lose(studio, faults)
     front.run_cell(CELL, "run 2")
     ask = cheap(params={"aspect_ratio": None})
     assert attached(prepare(studio_of(OTHER), [ask])) == []
-    age(studio, entry, 23.5)
+    age(studio, record, 23.5)
     assert attached(prepare(studio, [ask])) == []
 
 
@@ -466,4 +466,4 @@ def test_a_script_that_ends_while_it_follows_says_in_the_ledger_that_nobody_does
     done = run(PROGRAM + "\n    tasks.accepted()\n", sandbox, clean_settings)
     assert (done.returncode, done.stderr) == (0, "")
     left = Ledger(clean_settings / "ledger.sqlite").unfinished()
-    assert [entry.follower for entry in left] == [None, None]
+    assert [record.follower for record in left] == [None, None]

@@ -85,28 +85,28 @@ class Scene:
         with closing(Ledger(self.home / "ledger.sqlite")) as ledger:
             frame = ledger.frame()
             return [
-                entry
-                for entry in map(ledger.get, frame.order_id[frame.event == "quote"])
-                if entry.sent_at is not None
+                record
+                for record in map(ledger.get, frame.order_id[frame.event == "quote"])
+                if record.sent_at is not None
             ]
 
     def disagreements(self) -> list[str]:
         """Where books and ledger differ, in words; nothing where they agree."""
         with closing(Ledger(self.home / "ledger.sqlite")) as ledger:
             frame = ledger.frame()
-        orders = {entry.task_id: entry for entry in self.entries()}
+        orders = {record.task_id: record for record in self.entries()}
         found = []
         for task in self.sandbox.tasks:
-            entry = orders.pop(task["taskId"], None)
-            if entry is None:
+            record = orders.pop(task["taskId"], None)
+            if record is None:
                 found.append(f"task {task['taskId']} is not in the ledger")
                 continue
-            charged = frame.credits[(frame.task_id == entry.task_id) & (frame.event == "charge")].tolist()
+            charged = frame.credits[(frame.task_id == record.task_id) & (frame.event == "charge")].tolist()
             if charged != [task["creditsCharged"]]:
-                found.append(f"task {entry.task_id} cost {task['creditsCharged']}; the ledger has {charged}")
-            if entry.credits != task["creditsCharged"] or not entry.ended:
-                found.append(f"order {entry.order_id}: {entry.state}, {entry.credits} credits")
-            for output in entry.outputs:
+                found.append(f"task {record.task_id} cost {task['creditsCharged']}; the ledger has {charged}")
+            if record.credits != task["creditsCharged"] or not record.ended:
+                found.append(f"order {record.order_id}: {record.state}, {record.credits} credits")
+            for output in record.outputs:
                 file = Path(output["path"])
                 if file.name.startswith(".") or not file.is_file():
                     found.append(f"{file} is no picture")
@@ -114,11 +114,11 @@ class Scene:
                 held = hashlib.sha256(file.read_bytes()).hexdigest()
                 if not held == output["sha256"] == self.sandbox.sha256(output["url"]):
                     found.append(f"{file} is not what the server serves")
-            if len(entry.outputs) != len(task["outputs"]):
+            if len(record.outputs) != len(task["outputs"]):
                 found.append(
-                    f"order {entry.order_id} has {len(entry.outputs)} of {len(task['outputs'])} files"
+                    f"order {record.order_id} has {len(record.outputs)} of {len(task['outputs'])} files"
                 )
-        found += [f"order {entry.order_id} is sent and has no task" for entry in orders.values()]
+        found += [f"order {record.order_id} is sent and has no task" for record in orders.values()]
         spent, paid = int(frame.spent.sum()), self.sandbox.spent()
         if spent != paid:
             found.append(f"the wallet paid {paid} credits; the ledger says {spent}")
@@ -140,14 +140,14 @@ def show(scene: Scene, name: str, point: Point) -> bool:
         cell: Cell = heir.ok("%zooop resume")
     print(f"   resumed:     {cell.result.get('text/plain', cell.text).strip().splitlines()[0]}")
     print("   the sandbox's books                              the ledger")
-    orders = {entry.task_id: entry for entry in scene.entries()}
+    orders = {record.task_id: record for record in scene.entries()}
     for task in scene.sandbox.tasks:
-        entry = orders[task["taskId"]]
+        record = orders[task["taskId"]]
         print(
             f"   task {task['taskId'][:8]} {task['status']:9} {task['creditsCharged']:3} credits"
-            f"              order {entry.order_id[:8]} {entry.state:9} {entry.credits:3} credits"
+            f"              order {record.order_id[:8]} {record.state:9} {record.credits:3} credits"
         )
-        for output in entry.outputs:
+        for output in record.outputs:
             print(
                 f"   sha256 {scene.sandbox.sha256(output['url'])[:16]}"
                 f"                          sha256 {output['sha256'][:16]}  {Path(output['path']).name}"

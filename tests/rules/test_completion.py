@@ -77,7 +77,7 @@ TOOLS = (
 TEMPLATES = (Recipe("hero-shot", "Hero", params=[Param("hero_name", "text", default="Max")]),)
 
 
-def entry(order_id: str, **values: Any) -> OrderRecord:
+def record(order_id: str, **values: Any) -> OrderRecord:
     return OrderRecord(
         order_id, "b", "f", values.pop("target", None) or "model", b"{}", "k", "t", "h", "live", **values
     )
@@ -367,7 +367,7 @@ def test_config_offers_settings() -> None:
 
 
 def test_orders_are_offered_where_one_is_asked_for() -> None:
-    known = World(sent=entry("c3"), open=[entry("a1"), entry("b2")])
+    known = World(sent=record("c3"), open=[record("a1"), record("b2")])
     assert texts("show |", known=known) == ["c3", "b2", "a1"]
     assert texts("resume |", known=known) == ["b2", "a1"]
     assert texts("resume a|", known=known) == ["a1"]
@@ -375,10 +375,10 @@ def test_orders_are_offered_where_one_is_asked_for() -> None:
 
 
 def test_again_offers_the_params_and_versions_of_the_last_order() -> None:
-    image = World(sent=entry("a", type="image", subtype="default", model_id="id of GPT Image 2.0"))
+    image = World(sent=record("a", type="image", subtype="default", model_id="id of GPT Image 2.0"))
     assert texts("again qu|", known=image) == ["quality="]
     assert texts("again -V h|", known=image) == ['"hd 2"']
-    assert texts("again |", known=World(sent=entry("a", target="tool", tool="style-transfer"))) == [
+    assert texts("again |", known=World(sent=record("a", target="tool", tool="style-transfer"))) == [
         "aspect_ratio.ratio="
     ]
     assert texts("again |") == []
@@ -431,7 +431,7 @@ def test_any_line_is_completed_without_an_error_and_up_to_the_cursor(
     line: str, data: st.DataObject, cell: bool
 ) -> None:
     cursor = data.draw(st.integers(0, len(line)))
-    known = World(sent=entry("a1", type="image", subtype="default", model_id="id of Flux 2 Pro"))
+    known = World(sent=record("a1", type="image", subtype="default", model_id="id of Flux 2 Pro"))
     completion = complete(line, cursor, cell, known, {"hero": 1})
     assert 0 <= completion.start <= cursor
 

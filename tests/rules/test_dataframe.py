@@ -96,7 +96,7 @@ def made(
     ledger: Ledger, status: str = "succeeded", credits: float | None = 8, outputs: Any = (), **known: Any
 ) -> str:
     """An order from its quote to its end."""
-    entry = OrderRecord(
+    record = OrderRecord(
         order_id=str(uuid.uuid4()),
         batch="b1",
         fingerprint="f1",
@@ -108,11 +108,11 @@ def made(
         mode="live",
         quoted=8,
     )
-    ledger.record_quote(replace(entry, **known))
-    ledger.record_intents([entry.order_id])
-    ledger.record_submission(entry.order_id, f"task-{entry.order_id}", "queued")
+    ledger.record_quote(replace(record, **known))
+    ledger.record_intents([record.order_id])
+    ledger.record_submission(record.order_id, f"task-{record.order_id}", "queued")
     ledger.record_status(
-        entry.order_id,
+        record.order_id,
         status=status,
         credits=credits,
         created_at="2026-05-14T01:23:45.000Z",
@@ -120,7 +120,7 @@ def made(
         outputs=list(outputs),
         error=None if status == "succeeded" else "no",
     )
-    return entry.order_id
+    return record.order_id
 
 
 def test_the_columns_and_dtypes_are_the_promised_ones_with_and_without_rows(ledger: Ledger) -> None:
@@ -242,7 +242,7 @@ def test_a_sandboxs_address_does_not_stand_in_the_frame(ledger: Ledger) -> None:
 
 def test_neither_keys_nor_tokens_nor_bodies_stand_in_the_frame(ledger: Ledger) -> None:
     order = made(ledger)
-    entry = ledger.get(order)
+    record = ledger.get(order)
     text = ledger.frame().to_csv()
-    assert entry.key not in text
-    assert entry.token not in text
+    assert record.key not in text
+    assert record.token not in text

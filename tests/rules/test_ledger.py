@@ -41,9 +41,9 @@ def an_order(**known: Any) -> OrderRecord:
 
 
 def quoted(ledger: Ledger, **known: Any) -> str:
-    entry = an_order(**known)
-    ledger.record_quote(entry)
-    return entry.order_id
+    record = an_order(**known)
+    ledger.record_quote(record)
+    return record.order_id
 
 
 def sent(ledger: Ledger, **known: Any) -> str:
@@ -63,7 +63,7 @@ def events(ledger: Ledger) -> list[tuple[str, float]]:
 
 
 def test_an_order_comes_back_as_it_was_written(ledger: Ledger) -> None:
-    entry = an_order(
+    record = an_order(
         params={"prompt": "熊猫 “x”", "n": 1.5, "image_url": {"sha256": "ab"}},
         tags=("a", "b"),
         breakdown={"base": 0.5},
@@ -71,9 +71,9 @@ def test_an_order_comes_back_as_it_was_written(ledger: Ledger) -> None:
         quoted=8.5,
         body=b"\x00\xff",
     )
-    ledger.record_quote(entry)
-    assert ledger.get(entry.order_id) == entry
-    assert ledger.find(entry.order_id[:8]) == entry
+    ledger.record_quote(record)
+    assert ledger.get(record.order_id) == record
+    assert ledger.find(record.order_id[:8]) == record
 
 
 def test_an_order_walks_its_way_and_each_step_is_written(ledger: Ledger, tmp_path: Path) -> None:
@@ -82,8 +82,8 @@ def test_an_order_walks_its_way_and_each_step_is_written(ledger: Ledger, tmp_pat
     steps = []
 
     def note() -> None:
-        entry = beside.get(order)
-        steps.append((entry.state, entry.status, entry.follower == ledger.process.id, entry.ended))
+        record = beside.get(order)
+        steps.append((record.state, record.status, record.follower == ledger.process.id, record.ended))
 
     note()
     ledger.record_intents([order], wallet="team", key_label="laptop")
@@ -104,9 +104,9 @@ def test_an_order_walks_its_way_and_each_step_is_written(ledger: Ledger, tmp_pat
         ("succeeded", "succeeded", True, False),
         ("succeeded", "succeeded", False, True),
     ]
-    entry = beside.get(order)
-    assert (entry.wallet, entry.key_label, entry.task_id) == ("team", "laptop", "t1")
-    assert entry.outputs == ({"url": "u", "path": "/x/1.png"},)
+    record = beside.get(order)
+    assert (record.wallet, record.key_label, record.task_id) == ("team", "laptop", "t1")
+    assert record.outputs == ({"url": "u", "path": "/x/1.png"},)
     assert events(beside) == [("quote", 0), ("submit", 0), ("charge", 8)]
     beside.close()
 
@@ -164,9 +164,9 @@ def test_whatever_the_server_names_the_events_sum_to_its_last_figure(
     order = sent(opened)
     for credits in figures:
         seen(opened, order, "running", credits)
-    entry = seen(opened, order, "succeeded", last)
+    record = seen(opened, order, "succeeded", last)
     named = [each for each in [*figures, last] if each is not None]
-    assert entry.credits == (named[-1] if named else None)
+    assert record.credits == (named[-1] if named else None)
     assert sum(spent for _, spent in events(opened)) == (named[-1] if named else 0)
     opened.close()
 
@@ -186,16 +186,16 @@ def test_an_answer_that_comes_late_does_not_reopen_an_order(ledger: Ledger) -> N
 
 def test_a_status_that_is_not_known_is_kept_and_not_the_end(ledger: Ledger) -> None:
     order = sent(ledger)
-    entry = seen(ledger, order, "paused_by_moon", None)
-    assert (entry.state, entry.status, entry.ended) == ("submitted", "paused_by_moon", False)
+    record = seen(ledger, order, "paused_by_moon", None)
+    assert (record.state, record.status, record.ended) == ("submitted", "paused_by_moon", False)
 
 
 def test_what_is_known_of_files_stays_when_the_task_is_seen_again(ledger: Ledger) -> None:
     order = sent(ledger)
     seen(ledger, order, "succeeded", 8, outputs=[{"url": "u"}, {"url": "v"}])
     ledger.record_outputs(order, [{"url": "u", "path": "/1"}, {"url": "v", "path": "/2"}])
-    entry = seen(ledger, order, "succeeded", 8, outputs=[{"url": "v", "thumbnail_url": "t"}, {"url": "u"}])
-    assert entry.outputs == ({"url": "v", "path": "/2", "thumbnail_url": "t"}, {"url": "u", "path": "/1"})
+    record = seen(ledger, order, "succeeded", 8, outputs=[{"url": "v", "thumbnail_url": "t"}, {"url": "u"}])
+    assert record.outputs == ({"url": "v", "path": "/2", "thumbnail_url": "t"}, {"url": "u", "path": "/1"})
 
 
 def test_events_are_never_changed_and_never_deleted(ledger: Ledger) -> None:
@@ -244,14 +244,14 @@ def test_an_abandoned_order_is_found_by_cell_and_fingerprint_from_another_run(le
 def test_an_abandoned_order_is_claimed_once(ledger: Ledger) -> None:
     order = sent(ledger)
     ledger.release(order, "interrupted")
-    entry = ledger.get(order)
-    assert (entry.follower, entry.error) == (None, "interrupted")
+    record = ledger.get(order)
+    assert (record.follower, record.error) == (None, "interrupted")
     claims: list[bool] = []
     ready = threading.Barrier(8)
 
     def claim() -> None:
         ready.wait()
-        claims.append(ledger.claim(entry))
+        claims.append(ledger.claim(record))
 
     threads = [threading.Thread(target=claim) for _ in range(8)]
     for each in threads:
@@ -380,8 +380,8 @@ def test_a_change_that_breaks_off_leaves_nothing_half_written(ledger: Ledger) ->
     ledger._db.connection.execute("BEGIN IMMEDIATE")
     ledger._db.connection.execute("UPDATE orders SET state = 'unknown'")
     ledger.release(order)
-    entry = ledger.get(order)
-    assert (entry.state, entry.follower) == ("intended", None), "an interrupt between two statements"
+    record = ledger.get(order)
+    assert (record.state, record.follower) == ("intended", None), "an interrupt between two statements"
 
 
 def test_a_closed_ledger_says_so(ledger: Ledger) -> None:

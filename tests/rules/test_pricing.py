@@ -26,7 +26,7 @@ class Here:
     host, token, mode = "https://api.zooop.ai", "digest", "live"
 
 
-def entry(order: Order, quote: Quote = QUOTE, me: Me | None = None) -> OrderRecord:
+def record(order: Order, quote: Quote = QUOTE, me: Me | None = None) -> OrderRecord:
     priced = PricedOrder(order, order.body(), quote)
     return record_for(priced, batch="b", backend=Here(), me=me, who="me")  # type: ignore[arg-type]
 
@@ -48,7 +48,7 @@ def test_a_templates_page_address_works_as_its_slug(text: str, slug: str) -> Non
 
 def test_a_row_holds_the_body_byte_for_byte_and_a_key_of_its_own() -> None:
     order = Order(TARGET, {"prompt": "x"}, words="x", tags=("t",), origin=Origin("n", "c", "r"))
-    one, other = entry(order), entry(order)
+    one, other = record(order), record(order)
     assert one.body == other.body == order.body()
     assert one.fingerprint == other.fingerprint == order.fingerprint
     assert one.key != other.key
@@ -60,17 +60,17 @@ def test_a_row_holds_the_body_byte_for_byte_and_a_key_of_its_own() -> None:
 
 
 def test_a_tools_row_names_the_model_that_the_quote_names() -> None:
-    row = entry(Order(Target("tool", "cut", "Cut"), {}), Quote(2, None, "m9", "standard", "Bria"))
+    row = record(Order(Target("tool", "cut", "Cut"), {}), Quote(2, None, "m9", "standard", "Bria"))
     assert (row.tool, row.model, row.model_id, row.version) == ("cut", "Bria", "m9", "standard")
-    silent = entry(Order(Target("template", "poster", "Poster"), {}), Quote(2))
+    silent = record(Order(Target("template", "poster", "Poster"), {}), Quote(2))
     assert (silent.template, silent.tool, silent.model) == ("poster", None, None)
 
 
 def test_a_row_says_whose_money_it_is() -> None:
     me = Me(KeyInfo("k", "zpk_", label="laptop"), Project("p", "Demo"), team=TeamWallet("t", 5))
-    row = entry(Order(TARGET, {}), me=me)
+    row = record(Order(TARGET, {}), me=me)
     assert (row.key_label, row.project, row.wallet, row.who) == ("laptop", "Demo", "team", "me")
-    assert entry(Order(TARGET, {})).wallet is None
+    assert record(Order(TARGET, {})).wallet is None
 
 
 def test_a_breakdown_has_the_ledgers_names() -> None:
@@ -88,11 +88,11 @@ def test_a_breakdown_has_the_ledgers_names() -> None:
 
 def test_a_priced_order_costs_what_is_left_to_pay() -> None:
     order = Order(TARGET, {"prompt": "x"})
-    rows = (entry(order), entry(order))
-    priced = PricedOrder(order, order.body(), QUOTE, attached=(entry(order),), records=rows)
+    rows = (record(order), record(order))
+    priced = PricedOrder(order, order.body(), QUOTE, attached=(record(order),), records=rows)
     assert priced.total == 16
     assert (quoted(priced).total, quoted(priced).count) == (16, 2)
-    served = PricedOrder(order, attached=(entry(order),))
+    served = PricedOrder(order, attached=(record(order),))
     assert served.total == 0
     with pytest.raises(LookupError):
         quoted(served)
@@ -104,7 +104,7 @@ def again(row: OrderRecord, **changes: Any) -> Any:
 
 def test_again_asks_for_the_same_with_changes() -> None:
     media = Media("ab" * 32, "image/png", url="https://z/1.png", label="1.png")
-    row = entry(Order(TARGET, {"prompt": "x", "seed": 7, "image_url": media}, words="x", tags=("t",)))
+    row = record(Order(TARGET, {"prompt": "x", "seed": 7, "image_url": media}, words="x", tags=("t",)))
     ask = again(row, seed=8)
     assert (ask.verb, ask.model, ask.version, ask.tags, ask.count) == ("image", "m1", "pro", ("t",), 1)
     assert ask.params == {"prompt": "x", "seed": 8, "image_url": "https://z/1.png"}
@@ -113,14 +113,14 @@ def test_again_asks_for_the_same_with_changes() -> None:
 
 def test_again_knows_the_verb_of_every_category_and_refuses_one_that_is_new() -> None:
     for verb, category in GENERATION_VERBS.items():
-        row = entry(Order(Target("model", "m", "M", category, version="v"), {}))
+        row = record(Order(Target("model", "m", "M", category, version="v"), {}))
         assert again(row).verb == verb
-    new = entry(Order(Target("model", "m", "M", None, version="v"), {}))
+    new = record(Order(Target("model", "m", "M", None, version="v"), {}))
     with pytest.raises(InputError, match="not known here"):
         again(new)
 
 
 def test_again_runs_a_tool_or_template_by_its_slug() -> None:
     for kind, slug in (("tool", "cut"), ("template", "poster")):
-        ask = again(entry(Order(Target(kind, slug, "X"), {"a.b": 1})), c=2)  # type: ignore[arg-type]
+        ask = again(record(Order(Target(kind, slug, "X"), {"a.b": 1})), c=2)  # type: ignore[arg-type]
         assert (ask.verb, ask.slug, ask.model, ask.params) == (kind, slug, None, {"a.b": 1, "c": 2})

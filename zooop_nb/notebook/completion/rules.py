@@ -204,9 +204,9 @@ def _param_names(spot: _Spot) -> Iterator[Candidate]:
 
 def _orders(source: CompletionSource, verb: str) -> Iterator[Candidate]:
     last = source.last() if verb == "show" else None
-    entries = dict.fromkeys(entry.order_id for entry in ([last] if last else []))
-    entries |= dict.fromkeys(entry.order_id for entry in reversed(source.unfinished()))
-    return (Candidate(order_id, "order") for order_id in entries)
+    order_ids = dict.fromkeys(record.order_id for record in ([last] if last else []))
+    order_ids |= dict.fromkeys(record.order_id for record in reversed(source.unfinished()))
+    return (Candidate(order_id, "order") for order_id in order_ids)
 
 
 def _param_value(spot: _Spot) -> Completion:
