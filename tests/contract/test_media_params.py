@@ -235,3 +235,19 @@ def test_an_upload_that_is_rejected_ends_the_order(studio: Studio, books: Sandbo
 def test_what_lies_on_disk_may_have_a_comma_in_its_name_in_a_list(studio: Studio, picture: Path) -> None:
     assert "," in picture.name
     assert quote(studio, [str(picture)]).params["image_urls"][0]["file"] == picture.name
+
+
+def test_an_object_that_answers_to_every_attribute_is_no_result(studio: Studio) -> None:
+    class Proxy:
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            return lambda *_: "something"
+
+    class Broken:
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError("not connected")
+
+    for odd in (Proxy(), Broken()):
+        with pytest.raises(errors.BadMedia, match=f"cannot take a {type(odd).__name__}"):
+            studio.tool(TOOL, image_url=odd)

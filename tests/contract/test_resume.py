@@ -379,7 +379,7 @@ def test_an_order_that_may_not_be_sent_again_is_not_attached_to(
 
 # The kernel's end, by an interrupt or worse.
 
-PROGRAM = """
+SETUP = """
     import os, sys, threading, time
     from zooop_nb import frontend
     from zooop_nb.orders.order import Origin
@@ -397,6 +397,8 @@ PROGRAM = """
     frontend.register(cell)
     studio = Studio()
     ask = OrderRequest("image", "a red panda", model="Z-Image Turbo", count=2)
+"""
+PROGRAM = f"""{SETUP}
     tasks = studio.checkout.place(studio.checkout.prepare([ask], cell.origin()))
 """
 INTERRUPTED = """
@@ -412,6 +414,27 @@ INTERRUPTED = """
     cell.run = "2"
     again = studio.checkout.prepare([ask], cell.origin())
     print(again.total, [record.order_id for record in again.attached] == left)
+    print([each.status for each in studio.checkout.place(again).result()])
+"""
+
+
+INTERRUPTED_TWICE = """
+    def interrupt_twice():
+        while len(studio.ledger.unfinished()) < 2:
+            time.sleep(0.005)
+        os.kill(os.getpid(), 2)
+        time.sleep(PAUSE)
+        os.kill(os.getpid(), 2)
+
+    threading.Thread(target=interrupt_twice, daemon=True).start()
+    for step in (lambda: studio.checkout.order([ask], cell, cell.origin()), lambda: time.sleep(1)):
+        try:
+            step()
+        except KeyboardInterrupt:
+            pass
+    cell.run = "2"
+    again = studio.checkout.prepare([ask], cell.origin())
+    print(again.total, len(again.attached))
     print([each.status for each in studio.checkout.place(again).result()])
 """
 
@@ -442,6 +465,18 @@ def test_an_interrupted_wait_leaves_orders_that_the_next_run_attaches_to_at_once
     done = run(PROGRAM + INTERRUPTED, sandbox, clean_settings)
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["0 True", "['succeeded', 'succeeded']"]
+    assert books.spent() == 2
+
+
+@pytest.mark.parametrize("pause", [0, 0.001, 0.003, 0.01, 0.05])
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows interrupts by other means")
+def test_a_second_interrupt_does_not_keep_the_first_from_releasing_the_orders(
+    sandbox: Any, books: SandboxHarness, faults: Callable[..., None], clean_settings: Path, pause: float
+) -> None:
+    faults({**SUBMIT, "do": {"delay": 2}, "times": 2})
+    done = run(SETUP + INTERRUPTED_TWICE.replace("PAUSE", str(pause)), sandbox, clean_settings)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["0 2", "['succeeded', 'succeeded']"]
     assert books.spent() == 2
 
 

@@ -38,8 +38,8 @@ def test_both_readings_of_the_key_and_of_an_uploads_size_agree() -> None:
 
 
 def test_a_clip_is_polled_after_five_seconds_and_within_half_an_hour() -> None:
-    assert UPLOAD_POLLS == (5, 10, 20, 20)
-    assert UPLOAD_DEADLINE == 1800
+    assert list(UPLOAD_POLLS) == [5, 10, 20, 20]
+    assert float(UPLOAD_DEADLINE) == 1800
 
 
 @pytest.mark.parametrize("content_type", UPLOAD_TYPES)

@@ -107,6 +107,11 @@ def test_a_boolean_that_lists_options_still_takes_yes_and_no() -> None:
         read_value(found, "maybe")
 
 
+def test_a_boolean_that_lists_words_gets_one_of_them() -> None:
+    found = spec(type="boolean", options=["false", "true"])
+    assert [read_value(found, each) for each in (False, "TRUE")] == ["false", "true"]
+
+
 def test_an_entry_without_an_id_is_left_out_and_the_first_of_two_counts() -> None:
     schema = [Param(), Param(7), Param(""), Param("a", "text"), Param("b", "text"), Param("a", "float")]
     found = param_specs(schema)

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -664,3 +665,15 @@ def test_without_a_kernel_or_a_terminal_nothing_is_written(capsys: pytest.Captur
     line.update([RUNNING])
     line.done()
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_result_that_is_unpickled_in_a_new_process_displays_itself(tmp_path: Path) -> None:
+    file = tmp_path / "result.pickle"
+    file.write_bytes(pickle.dumps(result()))
+    program = (
+        "import pickle, sys\n"
+        "made = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "print(sorted(made._repr_mimebundle_()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, file], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("['text/html', 'text/plain']\n", "")

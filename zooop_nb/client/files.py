@@ -101,8 +101,10 @@ async def save(response: httpx.Response, folder: Path, name: str) -> Fetched:
 def _partial(folder: Path, name: str) -> Iterator[Path]:
     """Provide a path for a partial download, with a lock beside it that shows others that it is in use."""
     partial = folder / f".{name}.{uuid.uuid4().hex}.part"
-    lock = filelock.FileLock(partial.with_suffix(".lock"), is_singleton=False)
-    lock.acquire(blocking=False)
+    lock = _lock(partial)
+    # Without locks (some network file systems) nothing is removed, so nothing needs protection.
+    with contextlib.suppress(OSError, NotImplementedError):
+        lock.acquire(blocking=False)
     try:
         yield partial
     finally:
@@ -113,11 +115,15 @@ def _partial(folder: Path, name: str) -> Iterator[Path]:
 def _remove_orphans(folder: Path, name: str) -> None:
     """Remove the partial downloads of dead processes. A live one may be downloading the same output now."""
     for partial in folder.glob(f".{name}.*.part"):
-        lock = filelock.FileLock(partial.with_suffix(".lock"), is_singleton=False)
-        with contextlib.suppress(filelock.Timeout):
+        lock = _lock(partial)
+        with contextlib.suppress(filelock.Timeout, OSError, NotImplementedError):
             lock.acquire(blocking=False)
             partial.unlink(missing_ok=True)
             _unlock(lock)
+
+
+def _lock(partial: Path) -> filelock.BaseFileLock:
+    return filelock.FileLock(partial.with_suffix(".lock"), is_singleton=False)
 
 
 def _unlock(lock: filelock.BaseFileLock) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,11 @@ class KnownMedia:
     """Whether the URL came from an upload: it is then used as it is."""
 
 
-@runtime_checkable
 class MediaSource(Protocol):
-    """A value that stands for media, such as a result: it can be given for a media param."""
+    """A value that stands for media, such as a result: it can be given for a media param.
+
+    The method is looked up on the type, as Python looks up special methods.
+    """
 
     def _zooop_media_(self) -> Sequence[KnownMedia]:
         """Return its files in their order; none if it has no output."""

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from zooop_nb.contract.backend import Backend
 from zooop_nb.contract.limits import upload_problem
-from zooop_nb.contract.media import KnownMedia, MediaSource
+from zooop_nb.contract.media import KnownMedia
 from zooop_nb.errors import Action, BadMedia, remedy
 from zooop_nb.ledger import Ledger
 from zooop_nb.orders.binding import BoundParams, MediaArgument
@@ -113,8 +113,10 @@ def content_type_of(data: bytes, name: str) -> str:
 
 
 def _spread(value: object) -> Sequence[object]:
-    """Return the outputs of a result or gallery; any other value stands for itself."""
-    return value._zooop_media_() if isinstance(value, MediaSource) else (value,)
+    """Return the media of a `MediaSource`, such as a gallery; any other value stands for itself."""
+    # On the type: a proxy or mock object answers to every attribute of its own.
+    media: Callable[[object], Sequence[KnownMedia]] | None = getattr(type(value), "_zooop_media_", None)
+    return (value,) if media is None else media(value)
 
 
 async def _identify(value: object, kind: str, param: str, store: MediaStore) -> Media:
@@ -183,10 +185,11 @@ def _bytes_of(value: object, param: str) -> bytes:
     """Return the bytes of an object from a notebook: bytes, a PIL image, an array, a figure, a display."""
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
-    held = getattr(value, "data", None)
-    if isinstance(held, bytes) and hasattr(value, "_repr_mimebundle_"):
+    # On the type, but for `data`: a proxy or mock object answers to every attribute of its own.
+    held = vars(value).get("data") if hasattr(type(value), "_repr_mimebundle_") else None
+    if isinstance(held, bytes):
         return held
-    if callable(getattr(value, "savefig", None)):
+    if callable(getattr(type(value), "savefig", None)):
         buffer = io.BytesIO()
         value.savefig(buffer, format="png", bbox_inches="tight")  # type: ignore[attr-defined]
         return buffer.getvalue()
@@ -208,7 +211,7 @@ def _picture_of(value: object) -> Any:
 
     if isinstance(value, Image.Image):
         return value
-    if not hasattr(value, "__array_interface__"):
+    if not hasattr(type(value), "__array_interface__"):
         return None
     array: Any = value
     if array.dtype.kind == "f":

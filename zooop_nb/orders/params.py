@@ -188,7 +188,7 @@ _LISTED: Final = 8
 def _kind(type_: str, media: MediaKind | None, choices: tuple[Choice, ...]) -> Kind:
     if media is not None:
         return "media"
-    if type_ == "boolean":
+    if type_ == "boolean" and all(isinstance(choice.value, bool) for choice in choices):
         return "boolean"
     if choices:
         return "choice"

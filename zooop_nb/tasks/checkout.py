@@ -233,8 +233,8 @@ class Checkout:
         The ledger says which of them may have been sent: an interrupt can come between any two steps.
         """
         ids = [record.order_id for record in (*batch.attached, *batch.records)]
-        loop.shared().run(self._runner.stop(ids))
-        self.ledger.release_own(ids)
+        # Started, not run: a second interrupt stops this waiting, and not the release.
+        loop.shared().start(self._runner.stop(ids)).result()
         sent = self.ledger.sent(ids)
         return WaitingStopped(
             [record.order_id for record in sent],

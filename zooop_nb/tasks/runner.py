@@ -101,12 +101,15 @@ class TaskRunner:
     async def stop(self, order_ids: Iterable[str]) -> None:
         """Stop following the orders; when this returns, the ledger has them as abandoned.
 
-        It also reaches an order whose `Task` was lost to an interrupt. A description's request goes on.
+        It also reaches an order whose `Task` was lost to an interrupt, or was never started. A description's
+        request goes on.
         """
+        order_ids = tuple(order_ids)
         running = [self._running[each] for each in order_ids if each in self._running]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        self._ledger.release_own(order_ids)
 
     async def describe(
         self, record: OrderRecord, feed: ProgressFeed, submitted: "Future[OrderRecord]"
