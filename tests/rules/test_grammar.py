@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from zooop_nb.errors import InputError, UnknownName
@@ -407,7 +407,6 @@ LINES = st.text(
 )
 
 
-@settings(deadline=None)
 @given(LINES)
 @example("-")
 @example('a="')
@@ -424,7 +423,6 @@ def test_tokens_never_raise_and_cover_all_but_whitespace(line: str) -> None:
     assert line[at:].strip() == ""
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["", *VERBS]), LINES, st.none() | LINES)
 @example("image", "-n \u0661", None)
 @example("image", "-n " + "9" * 5000, None)
@@ -437,7 +435,6 @@ def test_whatever_is_typed_is_read_or_refused(verb: str, rest: str, cell: str | 
     assert command.verb in VERBS
 
 
-@settings(deadline=None)
 @given(LINES)
 def test_prose_comes_out_as_typed(text: str) -> None:
     assume("=" not in text and not re.search(r"[{}]", text) and not text.rstrip().endswith(";"))
@@ -446,7 +443,6 @@ def test_prose_comes_out_as_typed(text: str) -> None:
     assert read(f"image {text}") == Command("image", words=text.strip())
 
 
-@settings(deadline=None)
 @given(LINES, st.sampled_from("'\""))
 def test_any_prompt_can_be_quoted(text: str, quote: str) -> None:
     assume(not re.search(rf"{quote}(?:\s|$)", text) or not text)
@@ -455,7 +451,6 @@ def test_any_prompt_can_be_quoted(text: str, quote: str) -> None:
     )
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])).filter(str.strip))
 def test_any_prompt_can_be_a_body(text: str) -> None:
     words = read("image", text).words
@@ -466,7 +461,6 @@ def test_any_prompt_can_be_a_body(text: str) -> None:
     assert lines[-1].strip()
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["panda", "who?", "it's", '5"', "a,b", "-5", "—", "x", "$5"]), min_size=2),
     st.data(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import no_var_expand
@@ -120,7 +120,6 @@ PARTS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(PARTS | st.text(max_size=3), max_size=30).map("".join))
 def test_only_spaces_behind_question_marks_are_ever_added(cell: str) -> None:
     before = cell.splitlines(keepends=True)

@@ -423,7 +423,7 @@ anything = st.text(st.characters(), max_size=60) | st.sampled_from([HOSTILE, SAN
 
 
 @given(model=anything, prompt=anything, error=anything, name=anything, value=anything, mode=anything)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_the_words_the_html_is_whole_and_holds_no_private_address(
     model: str, prompt: str, error: str, name: str, value: str, mode: str
 ) -> None:
@@ -439,7 +439,7 @@ def test_whatever_the_words_the_html_is_whole_and_holds_no_private_address(
 
 
 @given(st.lists(st.builds(Progress, anything, st.floats(-1, 1e6), st.none() | st.floats(0, 1e6), anything)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_whatever_the_moments_the_progress_is_whole(moments: list[Progress]) -> None:
     page({"text/html": line_html(moments), "text/plain": line_text(moments)})
     assert "\n" not in line_text(moments)

@@ -6,7 +6,7 @@ from collections import ChainMap
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zooop_nb.errors import UnknownVariable
@@ -160,26 +160,22 @@ PROSE = st.text(
 )
 
 
-@settings(deadline=None)
 @given(PROSE)
 def test_text_with_every_brace_doubled_comes_back(text: str) -> None:
     assert expand_text(text.replace("{", "{{").replace("}", "}}"), {}) == text
 
 
-@settings(deadline=None)
 @given(PROSE.filter(lambda text: not any(brace in text for brace in "{}")))
 def test_text_without_braces_is_untouched(text: str) -> None:
     assert expand_text(text, NAMESPACE) == text
 
 
-@settings(deadline=None)
 @given(PROSE, PROSE.filter(lambda text: not any(brace in text for brace in "{}")))
 def test_any_text_that_is_filled_in_stays_as_it_is(inner: str, around: str) -> None:
     assert expand_text(f"{around}{{x}}{around}", {"x": inner}) == around + inner + around
     assert expand_value("{x}", {"x": inner}) is inner
 
 
-@settings(deadline=None)
 @given(PROSE)
 def test_whatever_is_typed_is_filled_or_refused(text: str) -> None:
     try:
