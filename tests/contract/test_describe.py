@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.contract.conftest import CHEAP
+from tests.support.holding_proxy import HoldingProxy
 from tests.support.sandbox_harness import SandboxHarness
 from tests.support.scripted_frontend import ScriptedFrontend
 from zooop_nb import errors
@@ -183,8 +185,8 @@ def test_a_lost_answer_is_unknown_and_nothing_is_sent_twice(
     paid = 1 if do == "drop_after" else 0
     assert books.spent() == paid
 
-    entry = only_order(studio)
-    assert (entry.order_id, entry.state, entry.credits) == (caught.value.order_id, "unknown", None)
+    record = only_order(studio)
+    assert (record.order_id, record.state, record.credits) == (caught.value.order_id, "unknown", None)
     [row] = rows(studio)
     assert (row["event"], row["spent"], row["status"]) == ("describe", 0, "unknown")
     assert pd.isna(row["credits"])
@@ -194,7 +196,7 @@ def test_a_lost_answer_is_unknown_and_nothing_is_sent_twice(
     for each in (studio, studio_of()):
         [result] = each.resume()
         assert (result.status, result.error) == ("unknown", caught.value.message)
-        [same] = each.resume(entry.order_id)
+        [same] = each.resume(record.order_id)
         assert same.status == "unknown"
     assert len(rows(studio)) == 1
     assert books.spent() == paid
@@ -209,7 +211,7 @@ def test_a_description_that_a_dead_session_left_is_unknown_and_never_sent(
     calls: Callable[[], int],
 ) -> None:
     studio.describe(picture)
-    entry = only_order(studio)
+    record = only_order(studio)
     # As it stood when its process died: the intent is written, and no answer.
     with studio.ledger._db.change() as db:
         db.execute("DROP TRIGGER events_are_not_deleted")
@@ -221,7 +223,7 @@ def test_a_description_that_a_dead_session_left_is_unknown_and_never_sent(
     assert result.status == "unknown"
     assert "never" not in (result.error or "")
     assert "not sent again" in (result.error or "")
-    assert only_order(studio).order_id == entry.order_id
+    assert only_order(studio).order_id == record.order_id
     assert [(row["event"], row["spent"]) for row in rows(studio)] == [("describe", 0)]
     assert calls() == books.spent() == 1
 
@@ -250,25 +252,27 @@ def test_nothing_that_reached_nobody_is_unknown(
 
 
 def test_an_answer_that_comes_after_the_waiting_stopped_is_kept(
-    studio: Studio, books: SandboxHarness, picture: Path, faults: Callable[..., None]
+    studio_of: Callable[..., Studio], books: SandboxHarness, picture: Path
 ) -> None:
-    studio.upload(picture)
-    faults({"path": PATH, "do": {"delay": 0.4}})
+    with HoldingProxy(books.url) as proxy:
+        studio = studio_of(host=proxy.url)
+        studio.upload(picture)
+        hold = proxy.hold(f"POST {PATH}", "answer")
 
-    def interrupt() -> None:
-        while not studio.ledger.unfinished():
-            ended.wait(0.01)
-        # A real signal: it wakes the waiting main thread.
-        os.kill(os.getpid(), signal.SIGINT)
+        def interrupt() -> None:
+            hold.reached.wait(60)
+            # A real signal: it wakes the waiting main thread.
+            os.kill(os.getpid(), signal.SIGINT)
 
-    ended = threading.Event()
-    threading.Thread(target=interrupt, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt, match="goes on and is paid"):
-        studio.describe(picture)
-    while studio.ledger.unfinished():
-        ended.wait(0.02)
-    entry = only_order(studio)
-    assert studio.described(entry.order_id).credits == books.spent() == 1
+        threading.Thread(target=interrupt, daemon=True).start()
+        with pytest.raises(KeyboardInterrupt, match="goes on and is paid"):
+            studio.describe(picture)
+        hold.opened.set()
+        assert hold.passed.wait(60)
+        while studio.ledger.unfinished():
+            time.sleep(0.02)
+        record = only_order(studio)
+        assert studio.described(record.order_id).credits == books.spent() == 1
 
 
 # Money.

@@ -1,6 +1,7 @@
 """An error in a real kernel: short, of its own type, and Run All stops at it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -75,8 +76,13 @@ def test_a_task_that_fails_says_what_it_cost(kernel: Kernel, quick_sandbox: Sand
     assert quick_sandbox.spent() == 0
 
 
-def test_run_all_stops_at_an_error(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
-    cells = [kernel.send(code) for code in ("%zooop image -m nothing a panda", "1 + 1", "%zooop me")]
+def test_run_all_stops_at_an_error(kernel: Kernel, quick_sandbox: SandboxHarness, tmp_path: Path) -> None:
+    # It fails only once the others are queued, as in Run All; a loaded machine sends them late.
+    queued = tmp_path / "queued"
+    wait = f"import os, time\nwhile not os.path.exists({str(queued)!r}): time.sleep(0.01)\n"
+    failing = f"{wait}%zooop image -m nothing a panda"
+    cells = [kernel.send(code) for code in (failing, "1 + 1", "%zooop me")]
+    queued.touch()
     assert [kernel.finish(cell).status for cell in cells] == ["error", "aborted", "aborted"]
     assert kernel.ok("1 + 1").result["text/plain"] == "2"
 
