@@ -201,7 +201,8 @@ class VerbMethod:
         def method(studio: "StartsTasks", words: str = "", **options: Any) -> Result | Gallery:
             return studio.start_all(name, words, **options).single_or_gallery()
 
-        method.__name__, method.__qualname__ = name, f"{owner.__qualname__}.{name}"
+        method.__module__, method.__name__ = owner.__module__, name
+        method.__qualname__ = f"{owner.__qualname__}.{name}"
         method.__doc__ = (
             f"{VERBS[name].summary}\n\nQuotes, confirms, submits and waits: a `Result`, or with `count` a "
             "`Gallery`. `words` go to the model's prompt-like param."

@@ -54,7 +54,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Lab]:
     # No question about news over the notebook, and nothing asked of the network.
     quiet = '{"fetchNews": "false", "checkForUpdates": false}'
     (settings / "notification.jupyterlab-settings").write_text(quiet)
-    environment = os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(folder.parent / "settings")}
+    # `lab` drops our own settings, so the user's folders are moved by the system's variables.
+    folders = {name: str(folder.parent / name) for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME")}
+    environment = os.environ | folders | {"JUPYTERLAB_SETTINGS_DIR": str(folder.parent / "settings")}
     log = (folder.parent / "lab.log").open("w+")
     command += [*options, "--allow-root"]
     with subprocess.Popen(command, stdout=log, stderr=log, env=environment) as server:

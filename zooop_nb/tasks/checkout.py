@@ -7,7 +7,7 @@ on the caller's thread; what needs the network runs on the background loop.
 import asyncio
 import getpass
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -80,18 +80,13 @@ class Checkout:
         `SpendingError`, `APIError` and the rest of the tree, and `WaitingStopped` on an interrupt: it names
         the orders that may be paid by then, or none.
         """
-        batch = PricedBatch()
-        try:
+        records: list[OrderRecord] = []
+        with self._abandon_on_error(records):
             batch = self.prepare(requests, origin, variants=variants, **spending)
-            with self._release_on_error(batch):
-                frontend.announce(batch)
-                self.confirm(batch, frontend)
-                tasks = self.place(batch)
-            return tasks.accepted()
-        except WaitingStopped:
-            raise
-        except KeyboardInterrupt:
-            raise self._interrupted(batch) from None
+            records += (*batch.attached, *batch.records)
+            frontend.announce(batch)
+            self.confirm(batch, frontend)
+            return self.place(batch).accepted()
 
     def quote(self, request: OrderRequest, origin: Origin) -> Quoted:
         """Return the exact price of an order that is not placed; the ledger has it as a quote."""
@@ -174,7 +169,7 @@ class Checkout:
         records = self.ledger.unfinished() if order_id is None else [self.ledger.find(order_id)]
         claimed: list[OrderRecord] = []
         others: list[Result] = []
-        try:
+        with self._abandon_on_error(claimed):
             for record in records:
                 if (why := self._why_not_resumed(record)) is not None:
                     others.append(why)
@@ -184,8 +179,6 @@ class Checkout:
                 if not self.ledger.claim(record):
                     claimed.pop()
             return self.place(PricedBatch(resumed=tuple(claimed))), tuple(others)
-        except KeyboardInterrupt:
-            raise self._interrupted(PricedBatch(resumed=tuple(claimed))) from None
 
     def fresh_me(self) -> Me:
         """Return the token's own view of itself, requested now."""
@@ -219,28 +212,28 @@ class Checkout:
         return None
 
     @contextmanager
-    def _release_on_error(self, batch: PricedBatch) -> Iterator[None]:
-        """On any exception, release the batch's orders so that a re-run can attach to what may be paid."""
+    def _abandon_on_error(self, records: Collection[OrderRecord]) -> Iterator[None]:
+        """On any exception, stop following the orders, so that a re-run can attach to what may be paid.
+
+        An interrupt is raised as `WaitingStopped`. Which orders may have been sent, the ledger says: an
+        interrupt can come between any two steps.
+        """
         try:
             yield
-        except BaseException:
-            self.ledger.release_own(record.order_id for record in (*batch.attached, *batch.records))
+        except WaitingStopped:
             raise
-
-    def _interrupted(self, batch: PricedBatch) -> WaitingStopped:
-        """Stop following the batch's orders; return the interrupt to raise.
-
-        The ledger says which of them may have been sent: an interrupt can come between any two steps.
-        """
-        ids = [record.order_id for record in (*batch.attached, *batch.records)]
-        # Started, not run: a second interrupt stops this waiting, and not the release.
-        loop.shared().start(self._runner.stop(ids)).result()
-        sent = self.ledger.sent(ids)
-        return WaitingStopped(
-            [record.order_id for record in sent],
-            ended=all(record.ended for record in sent),
-            describing=any(record.target == "describe" for record in sent),
-        )
+        except BaseException as error:
+            order_ids = [record.order_id for record in records]
+            # Started, not run: a second interrupt stops this waiting, and not the release.
+            loop.shared().start(self._runner.stop(order_ids)).result()
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            sent = self.ledger.sent(order_ids)
+            raise WaitingStopped(
+                [record.order_id for record in sent],
+                ended=all(record.ended for record in sent),
+                describing=any(record.target == "describe" for record in sent),
+            ) from None
 
     async def _priced(
         self, requests: Sequence[OrderRequest], origin: Origin, *, paying: bool, attach: bool

@@ -61,9 +61,10 @@ class TaskRunner:
 
         Raises `LedgerError`.
         """
-        for order_id in tuple(self._unreleased):
-            self._ledger.release(order_id)
-            self._unreleased.discard(order_id)
+        unreleased = tuple(self._unreleased)
+        if unreleased:
+            self._ledger.release_own(unreleased)
+            self._unreleased.difference_update(unreleased)
 
     async def run(
         self, record: OrderRecord, feed: ProgressFeed, submitted: "Future[OrderRecord]", *, resent: bool
@@ -109,7 +110,10 @@ class TaskRunner:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        self._ledger.release_own(order_ids)
+        try:
+            self._ledger.release_own(order_ids)
+        except LedgerError:
+            self._unreleased.update(order_ids)
 
     async def describe(
         self, record: OrderRecord, feed: ProgressFeed, submitted: "Future[OrderRecord]"
