@@ -49,7 +49,7 @@ check: $(VENV)/.ready-test ## only the checks of the source: format, lint, types
 
 constraints: $(VENV)/.ready-dev ## bring constraints.txt up to the newest releases
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade \
-		--all-extras --group dev --no-emit-package zooop-nb --no-header --no-annotate \
+		--all-extras --group dev --group httpx2 --no-emit-package zooop-nb --no-header --no-annotate \
 		--output-file constraints.txt
 
 clean: ## remove what was made here: environments, build/, caches
