@@ -3,6 +3,7 @@
 That no test leaves this machine is said in pyproject.toml, by pytest-socket's options.
 """
 
+import importlib.metadata
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+HTTPX = os.environ.get("TEST_HTTPX", "httpx")
+"""The HTTP library that this process tests the client on: `httpx` or `httpx2`."""
+if HTTPX == "httpx2":
+    # Here and not in a hook, because the other conftest.py import httpx before any hook runs.
+    import httpx2
+
+    httpx2.alias_httpx()
+
+
+def pytest_report_header() -> str:
+    return "tested with: " + ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("pandas", HTTPX)
+    )
 
 
 def pytest_configure() -> None:
@@ -39,6 +53,12 @@ def clean_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "zooop-nb"
     monkeypatch.setenv("ZOOOP_NB_HOME", str(home))
     return home
+
+
+@pytest.fixture(scope="session")
+def httpx_name() -> str:
+    """The package that `import httpx` is to find in this process."""
+    return HTTPX
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,15 @@ def body(ask: OrderRequest) -> bytes:
     return json.dumps(order).encode()
 
 
+def test_the_client_runs_on_the_http_library_that_the_run_names(
+    settings_of: Callable[..., Settings], httpx_name: str
+) -> None:
+    http = LiveBackend(settings_of())._http
+    connections = http._transport._pool  # type: ignore[attr-defined]
+    used = {type(each).__module__.split(".")[0] for each in (http, http._transport, connections)}
+    assert used == {httpx_name, httpx_name.replace("httpx", "httpcore")}
+
+
 # What there is.
 
 
