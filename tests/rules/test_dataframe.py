@@ -131,8 +131,7 @@ def test_the_columns_and_dtypes_are_the_promised_ones_with_and_without_rows(ledg
         assert {
             name: str(dtype).split("[")[0] for name, dtype in frame.dtypes.items() if name != "at"
         } == DTYPES
-        assert isinstance(frame["at"].dtype, pd.DatetimeTZDtype)
-        assert str(frame["at"].dtype.tz) == "UTC"
+        assert frame["at"].dtype == pd.DatetimeTZDtype(unit="us", tz="UTC")
         made(ledger)
     assert not frame.empty
 

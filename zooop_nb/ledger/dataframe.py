@@ -3,6 +3,9 @@
 `spent` is what left the row's wallet by the event; `credits` the figure that the server named. What came
 of an order (`units`, `seconds`, `outputs`) stands on its charge; what is known of the order as a whole
 (`status`, `error`, the quote and its breakdown) on each of its rows.
+
+`at` is in UTC, to the microsecond, under every pandas: its dtype is `datetime64[us, UTC]`, also when the
+ledger is empty.
 """
 
 import sqlite3
@@ -87,7 +90,9 @@ def frame(db: sqlite3.Connection) -> pd.DataFrame:
 
 def _typed(values: tuple[Any, ...], dtype: str) -> "pd.Series[Any]":
     if dtype == "time":
-        return pd.Series(pd.to_datetime(pd.Series(values, dtype="string"), utc=True, format="ISO8601"))
+        times = pd.to_datetime(pd.Series(values, dtype="string"), utc=True, format="ISO8601")
+        # Without this the unit is nanoseconds in pandas 2 and depends on the values in pandas 3.
+        return times.dt.as_unit("us")
     if dtype == "credits":
         # Credits are whole numbers; should the server ever name a fraction, it is kept as it came.
         whole = all(value is None or value == int(value) for value in values)
