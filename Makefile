@@ -15,7 +15,7 @@ TEST_PACKAGES := chromium fonts-dejavu-core libatomic1 curl
 OTHER_PYTHONS := 3.11 3.12 3.13
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-all check constraints clean system others $(OTHER_PYTHONS:%=on-%)
+.PHONY: help demo lab test test-all check coverage constraints clean system others $(OTHER_PYTHONS:%=on-%)
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -36,7 +36,10 @@ lab: $(VENV)/.ready-lab ## open JupyterLab on the notebooks, with a local ZOOOP 
 test: $(VENV)/.ready-test system ## check the source and run all tests (sets up what they need)
 	@$(MAKE) check
 	@$(MAKE) others TESTS="$(QUICK_TESTS)"
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile
+	@$(BIN)/coverage combine --quiet
+	@$(MAKE) coverage
 
 test-all: ## the tests that need no browser, on every Python of 3.11 to 3.13 on this machine
 	@$(MAKE) others TESTS="$(PORTABLE_TESTS)"
@@ -46,6 +49,23 @@ check: $(VENV)/.ready-test ## only the checks of the source: format, lint, types
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
+
+# Rooms in which a mistake costs credits have a floor, in percent.
+FLOOR_ledger := 96
+FLOOR_orders := 96
+FLOOR_tasks := 91
+ROOMS = $(filter-out sandbox,$(patsubst zooop_nb/%/__init__.py,%,$(wildcard zooop_nb/*/__init__.py)))
+
+coverage: $(VENV)/.ready-test ## branch coverage by room, as the last `make test' measured it
+	@test -f build/coverage/data || { echo "Nothing was measured yet: make test." >&2; exit 1; }
+	@echo "Branch coverage:"
+	@below=0; for each in $(foreach room,$(ROOMS),$(room)=$(or $(FLOOR_$(room)),0)); do \
+		room=$${each%=*}; floor=$${each#*=}; note=; \
+		total=$$($(BIN)/coverage report --format=total --include="zooop_nb/$$room/**"); \
+		[ "$$total" -ge "$$floor" ] || { note=" is below its floor of $$floor%"; below=1; }; \
+		printf '  %-10s%3s%%%s\n' "$$room" "$$total" "$$note"; \
+	done; \
+	printf '  %-10s%3s%%\n' all "$$($(BIN)/coverage report --format=total)"; exit $$below
 
 constraints: $(VENV)/.ready-dev ## bring constraints.txt up to the newest releases
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade \
