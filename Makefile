@@ -57,6 +57,7 @@ FLOOR_tasks := 91
 ROOMS = $(filter-out sandbox,$(patsubst zooop_nb/%/__init__.py,%,$(wildcard zooop_nb/*/__init__.py)))
 
 coverage: $(VENV)/.ready-test ## branch coverage by room, as the last `make test' measured it
+	@test -f build/coverage/data || { echo "Nothing was measured yet: make test." >&2; exit 1; }
 	@echo "Branch coverage:"
 	@below=0; for each in $(foreach room,$(ROOMS),$(room)=$(or $(FLOOR_$(room)),0)); do \
 		room=$${each%=*}; floor=$${each#*=}; note=; \

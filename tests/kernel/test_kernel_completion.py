@@ -109,7 +109,7 @@ def start(
     yield begin
     for manager, client in managers:
         client.stop_channels()
-        manager.shutdown_kernel(now=True)
+        manager.shutdown_kernel(now=False)
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def test_every_cell_of_the_readme_runs(
             assert reply["content"]["status"] == "ok", f"{cell}\n{reply['content'].get('evalue')}"
     finally:
         client.stop_channels()
-        manager.shutdown_kernel(now=True)
+        manager.shutdown_kernel(now=False)
 
 
 def test_the_line_for_ipython_config_makes_the_magic_known_without_load_ext(root: Path) -> None:

@@ -104,9 +104,10 @@ class Kernel:
         self.close()
 
     def close(self) -> None:
-        """End it, however it is."""
+        """Ask it to shut down, so that it writes its coverage data; one that does not answer is killed."""
         self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
+        if self.manager.has_kernel:
+            self.manager.shutdown_kernel(now=False)
 
     @property
     def pid(self) -> int:
