@@ -28,7 +28,7 @@ class Lab:
         """Open a notebook and wait for its kernel."""
         page.goto(f"{self.url}/lab/tree/{notebook}?token={self.token}")
         page.locator(".jp-NotebookPanel:visible .jp-Cell").first.wait_for(timeout=90_000)
-        # The status bar is the first to know that the kernel answers; "Run All" before that does nothing.
+        # "Run All" does nothing until the kernel is ready, which the status bar shows first.
         page.get_by_role("button", name="| Idle").wait_for(timeout=90_000)
 
     def run_all(self, page: Page, last: int) -> None:
@@ -51,7 +51,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Lab]:
     options = [f"--ServerApp.port={port}", f"--IdentityProvider.token={token}", "--ServerApp.ip=127.0.0.1"]
     settings = folder.parent / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
-    # No question about news over the notebook, and nothing asked of the network.
+    # No question about news, and no network requests.
     quiet = '{"fetchNews": "false", "checkForUpdates": false}'
     (settings / "notification.jupyterlab-settings").write_text(quiet)
     # `lab` drops our own settings, so the user's folders are moved by the system's variables.
@@ -87,7 +87,7 @@ def _wait_until_served(url: str, server: "subprocess.Popen[bytes]", log: str) ->
 def browser(chromium: str) -> Iterator[Browser]:
     # No longer than its module: while it is open, Playwright's loop counts as running on this thread, and no
     # other test of the worker could call asyncio.run().
-    # As root, Chromium has no sandbox of its own; the rest keeps it from asking for anything outside.
+    # As root, Chromium needs --no-sandbox; the other options keep it off the network.
     arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
     arguments += ["--disable-sync", "--disable-gpu", "--no-first-run"]
     with sync_playwright() as playwright:

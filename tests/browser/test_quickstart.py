@@ -33,7 +33,7 @@ def test_run_all_shows_every_picture_and_no_address_of_the_sandbox(
     assert outputs.locator("audio").evaluate("sound => sound.src").startswith("data:audio/mpeg")
     assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     assert not outputs.get_by_text("Traceback").count()
-    # Everything that is seen came through the kernel: the browser asked JupyterLab and nobody else.
+    # Everything shown came through the kernel: the browser sent requests to JupyterLab only.
     own = (lab.url, lab.url.replace("http", "ws"), "data:", "blob:")
     assert [url for url in asked if not url.startswith(own)] == []
     folder = Path(os.environ.get("SCREENSHOTS", tmp_path))

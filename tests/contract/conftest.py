@@ -55,32 +55,32 @@ def sandbox() -> Iterator[SandboxHarness]:
 
 @pytest.fixture
 def reset(sandbox: SandboxHarness) -> None:
-    """The sandbox at its world's beginning, without faults."""
+    """Reset the sandbox to the beginning of its world, without faults."""
     sandbox.reset()
 
 
 @pytest.fixture
 def books(sandbox: SandboxHarness, reset: None) -> SandboxHarness:
-    """The sandbox's books, at its world's beginning."""
+    """The sandbox, reset, for its books."""
     return sandbox
 
 
 @pytest.fixture
 def faults(sandbox: SandboxHarness, reset: None) -> Callable[..., None]:
-    """`faults({"path": ..., "do": ...}, ...)`: the sandbox fails as told from now on."""
+    """`faults({"path": ..., "do": ...}, ...)` sets how the sandbox fails from now on."""
     return sandbox.faults
 
 
 @pytest.fixture(autouse=True)
 def no_waits() -> Iterator[None]:
-    """The attempts are as many as ever; there is no wait between them."""
+    """Keep the number of attempts, without waits between them."""
     with stamina.set_testing(True, attempts=3, cap=True):
         yield
 
 
 @pytest.fixture
 def settings_of(sandbox: SandboxHarness, clean_settings: Path) -> Callable[..., Settings]:
-    """Settings for the sandbox, in this test's home unless another is named."""
+    """`settings_of(token, **settings)`: settings for the sandbox, in this test's home by default."""
 
     def settings(token: str = MAIN, **call: object) -> Settings:
         call = {"host": sandbox.url, "home": clean_settings, **call}
@@ -91,7 +91,7 @@ def settings_of(sandbox: SandboxHarness, clean_settings: Path) -> Callable[..., 
 
 @pytest.fixture
 def studio_of(settings_of: Callable[..., Settings], reset: None) -> Iterator[Callable[..., Studio]]:
-    """`studio_of(token, **settings)`: studios that end with the test."""
+    """`studio_of(token, **settings)`: studios that are closed after the test."""
     made: list[Studio] = []
 
     def studio(token: str = MAIN, **call: object) -> Studio:
@@ -132,11 +132,11 @@ def picture(tmp_path: Path, png: bytes) -> Path:
 
 
 def cheap(words: str = "a red panda", **given: Any) -> OrderRequest:
-    """A picture for 1 credit, to be prepared."""
+    """Return a request for a picture of 1 credit."""
     params = {"aspect_ratio": "1:1", **given.pop("params", {})}
     return OrderRequest("image", words, params=params, model=CHEAP, **given)
 
 
 def prepare(studio: Studio, requests: Sequence[OrderRequest], **how: Any) -> PricedBatch:
-    """Price requests that are written where the front end says."""
+    """Price requests, written where the front end says."""
     return studio.checkout.prepare(requests, studio.frontend.origin(), **how)

@@ -1,8 +1,9 @@
-"""A kernel dies while an order is on its way: `python tests/faults/crash.py` shows it.
+"""A kernel dies while an order is under way: `python tests/faults/crash.py` shows it.
 
-A real kernel makes a picture on a real sandbox; the door between them (see tests/kernel/proxy.py) stops the
-traffic at one byte, and there the kernel is killed with SIGKILL. A new kernel takes over what it left. Then
-the books of the sandbox are laid beside the ledger: each task paid once, and its picture whole.
+A real kernel orders a picture from a real sandbox; the proxy between them (tests/support/holding_proxy.py)
+stops the traffic at one byte, and there the kernel is killed with SIGKILL. A new kernel takes over what it
+left. Then the sandbox's books are compared with the ledger: each task is paid once, and its picture is
+complete.
 """
 
 import hashlib
@@ -24,21 +25,21 @@ from tests.support.sandbox_harness import TOKEN, SandboxHarness
 from zooop_nb.ledger import Ledger, OrderRecord
 
 PICTURE = "r = %zooop image a red panda that survives resolution=4k aspect_ratio=16:9\nr"
-"""The cell. In 4K its file is larger than what is written at a time."""
+"""The cell. At 4K its file is larger than one write."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """Where the kernel dies: at a request that is not let out, or at so many bytes of an answer."""
+    """Where the kernel dies: at a request that is held, or after a number of bytes of a response."""
 
     when: str
     request: str
     side: Literal["request", "answer"]
     passes: int = 0
     tasks: int = 1
-    """How many tasks the server has by then."""
+    """The number of tasks that the server has by then."""
     partials: int = 0
-    """How many downloads have begun and are not whole."""
+    """The number of downloads that have begun and are not complete."""
 
 
 POINTS = {
@@ -50,7 +51,7 @@ POINTS = {
 
 
 class Scene:
-    """A sandbox, the door to it, and the home that a dead kernel and its heir share."""
+    """A sandbox, the proxy in front of it, and the home that the dead kernel and the next one share."""
 
     def __init__(self, sandbox: SandboxHarness, proxy: HoldingProxy, home: Path) -> None:
         self.sandbox = sandbox
@@ -58,7 +59,7 @@ class Scene:
         self._gate = proxy
 
     def kernel(self) -> Kernel:
-        """A new kernel with this home and the extension loaded."""
+        """Return a new kernel with this home and the extension loaded."""
         kernel = Kernel(
             {"ZOOOP_API_HOST": self._gate.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(self.home)}
         )
@@ -66,14 +67,14 @@ class Scene:
         return kernel
 
     def die(self, point: Point) -> None:
-        """Run the cell in a kernel, and kill that at the point."""
+        """Run the cell in a kernel, and kill the kernel at the point."""
         hold = self._gate.hold(point.request, point.side, point.passes)
         with self.kernel() as kernel:
             kernel.send(PICTURE)
             if not hold.reached.wait(PATIENCE):
                 raise AssertionError(f"the kernel never came to {point.request}")
             deadline = time.monotonic() + PATIENCE
-            # What was let through is read and written a moment later.
+            # What has passed is read and written a moment later.
             while point.partials and not any(each.stat().st_size for each in self.partials()):
                 if time.monotonic() > deadline:
                     raise AssertionError("the download never began")
@@ -81,7 +82,7 @@ class Scene:
             kernel.kill()
 
     def entries(self) -> list[OrderRecord]:
-        """All orders of the ledger that were sent, oldest first."""
+        """Return all orders of the ledger that were sent, oldest first."""
         with closing(Ledger(self.home / "ledger.sqlite")) as ledger:
             frame = ledger.frame()
             return [
@@ -91,7 +92,7 @@ class Scene:
             ]
 
     def disagreements(self) -> list[str]:
-        """Where books and ledger differ, in words; nothing where they agree."""
+        """Return the differences between books and ledger in words; none if they agree."""
         with closing(Ledger(self.home / "ledger.sqlite")) as ledger:
             frame = ledger.frame()
         orders = {record.task_id: record for record in self.entries()}
@@ -125,12 +126,12 @@ class Scene:
         return found
 
     def partials(self) -> list[Path]:
-        """What was left of downloads that broke off."""
+        """Return the remains of interrupted downloads."""
         return [*self.home.rglob("*.part")]
 
 
 def show(scene: Scene, name: str, point: Point) -> bool:
-    """Kill, take over, and print the books beside the ledger. Whether they agree."""
+    """Kill, take over, and print the books beside the ledger; return whether they agree."""
     print(f"\n== {name}: killed {point.when}")
     scene.die(point)
     (left,) = scene.entries()
@@ -158,7 +159,7 @@ def show(scene: Scene, name: str, point: Point) -> bool:
 
 
 def main() -> int:
-    """All kills, one after the other."""
+    """Run all kills, one after the other."""
     for name in [name for name in os.environ if name.startswith("ZOOOP_")]:
         del os.environ[name]
     agreed = True

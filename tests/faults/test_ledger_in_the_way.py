@@ -27,13 +27,13 @@ def shared(sandbox: SandboxHarness, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def kernel(shared: Kernel, sandbox: SandboxHarness) -> Kernel:
-    """The kernel, with books that are empty."""
+    """The kernel, with empty books."""
     sandbox.reset()
     return shared
 
 
 def refused(kernel: Kernel, sandbox: SandboxHarness) -> None:
-    """The order ends with an error of the ledger, which names it, and moves nothing."""
+    """The order ends with a `LedgerError` that names the ledger, and no credits move."""
     error = kernel.run(ORDER).error
     assert error["ename"] == "LedgerError"
     assert "ledger.sqlite" in error["traceback"][0]
@@ -43,7 +43,7 @@ def refused(kernel: Kernel, sandbox: SandboxHarness) -> None:
 
 @pytest.fixture
 def closed_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in which nothing can be made: for root, who may do so anywhere else, the kernel's own."""
+    """A folder that nobody can write to; for root, who can write anywhere else, one of /proc."""
     if os.geteuid() == 0:
         yield Path("/proc/sys")
     else:
@@ -77,7 +77,7 @@ def test_a_ledger_that_is_no_database(kernel: Kernel, sandbox: SandboxHarness, t
 def test_a_disk_that_is_full_before_the_quote(kernel: Kernel, sandbox: SandboxHarness) -> None:
     kernel.ok(ORDER)
     sandbox.reset()
-    # No file may grow beyond a page: what a full disk does, for this process alone.
+    # No file may grow beyond a page: the effect of a full disk, for this process alone.
     before = resource.prlimit(kernel.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
     try:
         refused(kernel, sandbox)

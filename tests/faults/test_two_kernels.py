@@ -11,7 +11,7 @@ from tests.support.sandbox_harness import TOKEN, SandboxHarness
 
 @pytest.fixture(scope="module")
 def slow_sandbox() -> Iterator[SandboxHarness]:
-    """A sandbox in which nothing ends before its clock is moved on."""
+    """A sandbox in which no task ends before its clock is moved."""
     with SandboxHarness(speed=0.01) as sandbox:
         yield sandbox
 

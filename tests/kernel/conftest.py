@@ -13,7 +13,7 @@ from tests.support.sandbox_harness import TOKEN, SandboxHarness
 
 @pytest.fixture(scope="session")
 def ipykernel_6() -> Path:
-    """A folder with ipykernel 6. Where it cannot be installed the test is skipped, or in CI fails."""
+    """A folder with ipykernel 6. If it cannot be installed the test is skipped, or fails in CI."""
     try:
         return older_ipykernel()
     except subprocess.CalledProcessError as error:
@@ -25,7 +25,7 @@ def ipykernel_6() -> Path:
 
 @pytest.fixture(scope="module", params=["7", "6"], ids=["ipykernel7", "ipykernel6"])
 def ipykernel(request: pytest.FixtureRequest) -> Path | None:
-    """Both lines of ipykernel: the installed one, and the folder of the older."""
+    """Both releases of ipykernel: the installed one (None), and the folder of the older."""
     if request.param == "7":
         return None
     folder: Path = request.getfixturevalue("ipykernel_6")
@@ -33,28 +33,30 @@ def ipykernel(request: pytest.FixtureRequest) -> Path | None:
 
 
 def environment(url: str, home: Path) -> dict[str, str]:
-    """What a kernel is told."""
+    """Return a kernel's settings."""
     return {"ZOOOP_API_HOST": url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(home)}
 
 
 @pytest.fixture(scope="module")
 def quick_sandbox() -> Iterator[SandboxHarness]:
-    """A sandbox in which everything is made at once."""
+    """A sandbox in which every task ends at once."""
     with SandboxHarness(speed=0) as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="module")
 def slow_sandbox() -> Iterator[SandboxHarness]:
-    """A sandbox in which nothing ends before its clock is moved on."""
+    """A sandbox in which no task ends before its clock is moved."""
     with SandboxHarness(speed=0.01) as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="module")
 def start_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Kernel]]:
-    """`start_kernel(url, ipykernel=None, home=None)`: a kernel with the extension loaded, on the API at a
-    URL, with a home of its own unless it is given one."""
+    """`start_kernel(url, ipykernel=None, home=None)`: a kernel with the extension loaded, on the API at `url`.
+
+    It has a new home unless one is given.
+    """
     started: list[Kernel] = []
 
     def start(url: str, ipykernel: Path | None = None, home: Path | None = None) -> Kernel:

@@ -20,7 +20,7 @@ def sandbox() -> Iterator[SandboxProcess]:
 
 
 def cells(readme: str) -> list[str]:
-    """The blocks of code, but for those of `ipython_config.py`."""
+    """Return the code blocks, except those of `ipython_config.py`."""
     blocks = CELL.findall(readme)
     return [body for kind, body in blocks if kind in {"", "python"} and not body.startswith("c.")]
 

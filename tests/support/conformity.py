@@ -86,11 +86,11 @@ class Example:
 
     @property
     def complete(self) -> bool:
-        """Whether it holds every field that a server sends."""
+        """Whether it has every field that a server sends."""
         return not self.name.endswith("-abbreviated")
 
     def validate(self, *, strict: bool = False) -> None:
-        """Hold it to what its name says it is. Raises `ConformityError`."""
+        """Validate it as what its name says it is. Raises `ConformityError`."""
         if self.schema is not None:
             validate_schema(self.schema, self.body, strict=strict)
         elif self.operation_id is not None and self.status is not None:
@@ -140,7 +140,7 @@ def operation_for(method: str, path: str) -> str:
 
 
 def codes(operation_id: str, status: int) -> frozenset[str] | None:
-    """The error codes documented for a status of an operation; None where it names none."""
+    """Return the error codes documented for a status of an operation; None if there are none."""
     schema = _schema_of(operation_id, status, "application/json")
     found = frozenset(
         code
@@ -162,7 +162,7 @@ def validate(
     headers: Mapping[str, str] | None = None,
     strict: bool = False,
 ) -> None:
-    """Hold an answer to the document. `headers` are checked where given, whatever their case.
+    """Validate a response against the document. Given `headers` are checked too, ignoring case.
 
     Raises `ConformityError`; LookupError for an operation that the document does not have.
     """
@@ -189,7 +189,7 @@ def validate(
 
 
 def validate_body(operation_id: str, body: object) -> None:
-    """Hold a JSON body that a client sends to the document. Raises `ConformityError`."""
+    """Validate a request body against the document. Raises `ConformityError`."""
     place = f"{_operation(operation_id).place}/requestBody"
     _, place = _followed(_at(place), place)
     problems = _problems(f"{place}/content/{_escaped('application/json')}/schema", body, strict=False)
@@ -198,7 +198,7 @@ def validate_body(operation_id: str, body: object) -> None:
 
 
 def validate_schema(name: str, body: object, *, strict: bool = False) -> None:
-    """Hold a value to one schema of the document. Raises `ConformityError`; LookupError: no such schema."""
+    """Validate a value against a schema of the document. Raises `ConformityError`, or LookupError."""
     if name not in document()["components"]["schemas"]:
         raise LookupError(f"the document has no schema {name}")
     problems = _problems(f"/components/schemas/{name}", body, strict)

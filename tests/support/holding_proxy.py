@@ -1,6 +1,6 @@
-"""A door between a kernel and the sandbox: it holds a request or an answer at the byte that a test names.
+"""A proxy between a client and the sandbox that holds a request or a response at a byte that a test names.
 
-While it holds, the test looks at both sides, kills what it likes, and lets go on or not.
+While it holds, the test can inspect both sides, kill either, and let the traffic continue or not.
 """
 
 import re
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 
 class Hold:
-    """One request, or the answer to it, that is held once.
+    """One request, or its response, that is held once.
 
     `request` is a regular expression over `METHOD /path`. Of a request nothing passes; of an answer the
     first `passes` bytes do, its head among them.
@@ -24,21 +24,21 @@ class Hold:
         self.side = side
         self.passes = passes
         self.reached = threading.Event()
-        """Set once something is held; for an answer, the server has acted by then."""
+        """Set once something is held; for a response, the server has acted by then."""
         self.opened = threading.Event()
-        """Set it, and what is held passes."""
+        """Set it to let what is held pass."""
         self.passed = threading.Event()
-        """Set once the held answer has gone through."""
+        """Set once the held response has passed."""
         self._taken = threading.Lock()
 
     def takes(self, request: bytes) -> bool:
-        """Whether this request is the one."""
+        """Return whether this request is the one to hold."""
         line = request.partition(b"\r\n")[0].decode("latin-1")
         return self.request.match(line) is not None and self._taken.acquire(blocking=False)
 
 
 class HoldingProxy:
-    """Listens on a port of its own and passes everything to the sandbox and back, but for the `Hold`s.
+    """Listens on its own port and forwards everything to the sandbox and back, except what a `Hold` holds.
 
     A client of one request at a time for each connection, as HTTP/1.1 clients without pipelining are.
     """
@@ -62,7 +62,7 @@ class HoldingProxy:
         self._listener.close()
 
     def hold(self, request: str, side: Literal["request", "answer"], passes: int = 0) -> Hold:
-        """Hold the next such request, or the answer to it."""
+        """Hold the next such request, or its response."""
         hold = Hold(request, side, passes)
         self._holds.append(hold)
         return hold
@@ -114,7 +114,7 @@ class HoldingProxy:
 
 
 def _wait(hold: Hold, client: socket.socket) -> bool:
-    """Until it may pass; false where the client has gone."""
+    """Wait until it may pass; false if the client has disconnected."""
     hold.reached.set()
     opened = False
     while not opened:

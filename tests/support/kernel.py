@@ -1,4 +1,4 @@
-"""A real kernel in a process of its own, spoken to over ZMQ as a front end does.
+"""A real kernel in its own process, driven over ZMQ as a front end drives it.
 
 It imports nothing of pytest, so that scripts can use it too.
 """
@@ -19,7 +19,7 @@ from filelock import FileLock
 from jupyter_client.manager import KernelManager
 
 PATIENCE = 60.0
-"""Seconds until a cell that does not end fails its test."""
+"""Seconds after which a cell that does not end fails its test."""
 
 Message = dict[str, Any]
 
@@ -29,13 +29,13 @@ class Cell:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
-        """From iopub, in order."""
+        """The iopub messages, in order."""
         self.questions: list[str] = []
         self.reply: Message | None = None
         self.idle = False
 
     def of(self, *kinds: str) -> list[Message]:
-        """The contents of the messages of these types."""
+        """Return the contents of the messages of these types."""
         return [each["content"] for each in self.messages if each["msg_type"] in kinds]
 
     @property
@@ -55,7 +55,7 @@ class Cell:
 
     @property
     def result(self) -> Mapping[str, str]:
-        """The MIME bundle of `Out[]`; empty where there is none."""
+        """The MIME bundle of `Out[]`; empty without one."""
         found = self.of("execute_result")
         return found[0]["data"] if found else {}
 
@@ -67,7 +67,7 @@ class Cell:
 
     @property
     def shown(self) -> list[Message]:
-        """What `display` showed and did not update afterwards: pictures, and not the line of progress."""
+        """What `display` showed and did not update: pictures, but not the progress line."""
         followed = {_display_id(each) for each in self.of("update_display_data")}
         return [each for each in self.of("display_data") if _display_id(each) not in followed | {None}] + [
             each for each in self.of("display_data") if _display_id(each) is None
@@ -75,7 +75,7 @@ class Cell:
 
     @property
     def everything(self) -> str:
-        """All that a saved notebook would hold of it, as one text."""
+        """Everything that a saved notebook would hold of it, as one text."""
         return repr([each["content"] for each in self.messages])
 
 
@@ -87,7 +87,7 @@ class Kernel:
         whole = {**os.environ, **env}
         if path is not None:
             whole["PYTHONPATH"] = str(path)
-        # The history is a file that all kernels would share; of a socket without encryption it would warn.
+        # All kernels would share the history file; an unencrypted socket would cause a warning.
         options = ["--HistoryManager.enabled=False", "--IPKernelApp.log_level=ERROR"]
         self.manager.start_kernel(env=whole, extra_arguments=options)
         self.client = self.manager.blocking_client()
@@ -117,23 +117,23 @@ class Kernel:
         return pid
 
     def kill(self) -> None:
-        """SIGKILL, and wait until it is dead."""
+        """Kill it with SIGKILL, and wait until it is dead."""
         os.kill(self.pid, signal.SIGKILL)
         provisioner: Any = self.manager.provisioner
         provisioner.process.wait(PATIENCE)
 
     def interrupt(self) -> None:
-        """As the stop button does."""
+        """Interrupt it, as the stop button does."""
         self.manager.interrupt_kernel()
 
     def send(self, code: str, *, answers: bool = False, stop_on_error: bool = True) -> Cell:
-        """Queue a cell and return at once. `answers`: this front end takes input."""
+        """Queue a cell and return at once. With `answers`, the front end takes input."""
         msg_id = self.client.execute(code, allow_stdin=answers, stop_on_error=stop_on_error)
         cell = self.cells[msg_id] = Cell()
         return cell
 
     def run(self, code: str, *, answer: str | None = None) -> Cell:
-        """Run a cell to its end. `answer` is what its question gets."""
+        """Run a cell to its end. `answer` answers its question."""
         cell = self.send(code, answers=answer is not None)
         if answer is not None:
             self.wait(lambda: bool(cell.questions) or cell.done)
@@ -148,7 +148,7 @@ class Kernel:
         return cell
 
     def value(self, expression: str) -> Any:
-        """The value of an expression in the kernel, by its repr."""
+        """Return the value of an expression in the kernel, by its repr."""
         from ast import literal_eval
 
         return literal_eval(self.ok(expression).result["text/plain"])
@@ -159,7 +159,7 @@ class Kernel:
         return cell
 
     def wait(self, until: Callable[[], bool]) -> None:
-        """Take what the kernel sends until that is so."""
+        """Read the kernel's messages until the condition holds."""
         channels = {
             channel.socket: channel
             for channel in (self.client.iopub_channel, self.client.shell_channel, self.client.stdin_channel)
@@ -197,9 +197,9 @@ def _display_id(content: Message) -> str | None:
 
 
 def older_ipykernel() -> Path:
-    """A folder with ipykernel 6 alone, to put before the installed one; made when it is first asked for.
+    """Return a folder with ipykernel 6 alone, to be imported before the installed one; made on first use.
 
-    Raises `CalledProcessError` where the package index cannot be reached.
+    Raises `CalledProcessError` if the package index cannot be reached.
     """
     folder = Path(sys.prefix, "ipykernel-6")
     with FileLock(f"{folder}.lock"):

@@ -16,7 +16,7 @@ WORLD: dict[str, Any] = {
     "tokens": [{"token": TOKEN, "user": "u1", "label": "kernel", "project": {"id": "p1", "name": "Demo"}}],
     "failingModels": ["Ideogram V3"],
 }
-"""A world for whoever needs nothing special: one user with a full wallet."""
+"""The default world: one user with a full wallet."""
 
 
 class SandboxHarness:

@@ -21,7 +21,7 @@ OF_OPERATION: dict[str, type[shapes.Shape]] = {
 
 
 def lost_fields(body: Any, held: Any) -> list[str]:
-    """Where a body says something that the shape lost."""
+    """Return the fields of a body that the shape lost."""
     if isinstance(body, dict):
         lost = []
         for name, value in body.items():
