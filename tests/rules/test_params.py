@@ -122,6 +122,17 @@ def test_lengths_that_are_reversed_are_no_limits() -> None:
     assert read_value(found, "abcde") == "abcde"
 
 
+@pytest.mark.parametrize("options", [["true", "false"], [0, 1], {"no": "Off", "yes": "On"}])
+def test_a_boolean_that_lists_other_values_takes_yes_and_no_and_sends_a_listed_one(options: Any) -> None:
+    found = spec(type="boolean", options=options)
+    values = [each.value for each in found.choices]
+    off, on = sorted(values, key=lambda value: str(value) in {"true", "1", "yes"})
+    given = ("yes", "ON", True, "true", "no", "off", False, "0")
+    assert [read_value(found, each) for each in given] == [on] * 4 + [off] * 4
+    with pytest.raises(BadValue, match="It takes"):
+        read_value(found, "maybe")
+
+
 def test_a_boolean_that_lists_options_still_takes_yes_and_no() -> None:
     found = spec(type="boolean", options=[True, False])
     assert [read_value(found, each) for each in ("yes", "off", True, "1")] == [True, False, True, True]
