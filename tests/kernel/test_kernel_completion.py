@@ -226,6 +226,20 @@ def test_the_network_is_never_asked_not_even_by_a_new_kernel_with_the_server_gon
     assert fresh.run("print(connected)").strip() == "[]"
 
 
+def test_help_lists_the_params_of_the_model_from_the_cache_alone(kernel: Kernel) -> None:
+    kernel.run("connected.clear()")
+    cached = kernel.run("%zooop image?")
+    assert cached.startswith("%zooop image WORDS")
+    _, params = cached.split("Params of GPT Image 2.0:\n")
+    assert [line for line in params.splitlines() if line.startswith("  prompt ")]
+    assert "1:1, " in next(line for line in params.splitlines() if line.startswith("  aspect_ratio "))
+    # No list of videos was ever requested, and help does not request it.
+    uncached = kernel.run("%zooop video?")
+    assert uncached.startswith("%zooop video WORDS")
+    assert "Params of" not in uncached
+    assert kernel.run("print(connected)") == "[]\n"
+
+
 def test_loading_imports_nothing_for_tab_and_tab_nothing_heavy(clean_settings: Path) -> None:
     code = """
 import json, sys

@@ -100,6 +100,39 @@ def test_a_limit_that_makes_no_sense_is_no_limit(wrong: dict[str, Any]) -> None:
     assert read_value(found, "7") == 7
 
 
+def test_a_limit_beyond_every_float_is_a_limit_and_breaks_nothing() -> None:
+    beyond = "1" + "0" * 400
+    entry = f'{{"id": "p", "type": "integer", "max": {beyond}, "options": [], "maxLength": {beyond}}}'
+    models = f'{{"models": [{{"id": "m", "name": "M", "params": [{entry}]}}]}}'
+    [found] = param_specs(msgspec.json.decode(models, type=ModelList).models[0].params)
+    assert (found.maximum, found.max_length) == (10**400, 10**400)
+    assert bind_params([found], "", {"p": 7}, name="M").params == {"p": 7}
+    assert param_lines([found])[0].startswith("p  up to 1000")
+
+
+def test_a_limit_that_makes_no_sense_does_not_hide_the_one_beside_it() -> None:
+    wrong = {"min": "3", "max": None, "maxLength": "50"}
+    found = spec(type="float", min=0, max=9, max_length=50, constraints=wrong)
+    assert (found.minimum, found.maximum, found.max_length) == (0, 9, 50)
+
+
+def test_lengths_that_are_reversed_are_no_limits() -> None:
+    found = spec(type="text", constraints={"minLength": 9, "maxLength": 3})
+    assert (found.min_length, found.max_length) == (None, None)
+    assert read_value(found, "abcde") == "abcde"
+
+
+@pytest.mark.parametrize("options", [["true", "false"], [0, 1], {"no": "Off", "yes": "On"}])
+def test_a_boolean_that_lists_other_values_takes_yes_and_no_and_sends_a_listed_one(options: Any) -> None:
+    found = spec(type="boolean", options=options)
+    values = [each.value for each in found.choices]
+    off, on = sorted(values, key=lambda value: str(value) in {"true", "1", "yes"})
+    given = ("yes", "ON", True, "true", "no", "off", False, "0")
+    assert [read_value(found, each) for each in given] == [on] * 4 + [off] * 4
+    with pytest.raises(BadValue, match="It takes"):
+        read_value(found, "maybe")
+
+
 def test_a_boolean_that_lists_options_still_takes_yes_and_no() -> None:
     found = spec(type="boolean", options=[True, False])
     assert [read_value(found, each) for each in ("yes", "off", True, "1")] == [True, False, True, True]
@@ -157,3 +190,8 @@ def test_a_help_line_says_what_a_param_takes() -> None:
         "hd            true, false (default false)",
         "style         s0, s1, s2, s3, s4, s5, s6, s7, …",
     ]
+
+
+def test_a_help_line_is_one_line_whatever_the_schema_holds() -> None:
+    schema = [Param("a", "text", default="one\n two"), Param("b", "enum", options=["three\r\nfour"])]
+    assert param_lines(param_specs(schema)) == ["a  text (default one two)", "b  three four"]

@@ -119,6 +119,10 @@ def _choice(spec: ParamSpec, value: object) -> Any:
     for choice in spec.choices:
         if choice.label.casefold() == asked:
             return choice.value
+    if spec.type == "boolean" and (truth := _truth(asked)) is not None:
+        for choice in spec.choices:
+            if _truth(choice.text) is truth:
+                return choice.value
     listed = [choice.text for choice in spec.choices]
     near = nearest(str(value), listed)
     raise BadValue(
@@ -131,12 +135,18 @@ def _choice(spec: ParamSpec, value: object) -> Any:
 def _boolean(spec: ParamSpec, value: object) -> bool:
     if isinstance(value, bool):
         return value
-    text = str(value).strip().lower()
+    truth = _truth(str(value))
+    if truth is None:
+        raise BadValue(f"{spec.id} is on or off, not “{value}”.", value=str(value))
+    return truth
+
+
+def _truth(text: str) -> bool | None:
+    """Return what a text says as a boolean; None if it says neither."""
+    text = text.strip().lower()
     if text in {"true", "yes", "on", "1"}:
         return True
-    if text in {"false", "no", "off", "0"}:
-        return False
-    raise BadValue(f"{spec.id} is on or off, not “{value}”.", value=str(value))
+    return False if text in {"false", "no", "off", "0"} else None
 
 
 def _number(spec: ParamSpec, value: object) -> Number:

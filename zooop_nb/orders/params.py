@@ -6,15 +6,16 @@ model's params schema".
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from zooop_nb.contract.credits import Number
 from zooop_nb.contract.shapes import Param
 
 Kind = Literal["text", "number", "boolean", "choice", "media", "other"]
 MediaKind = Literal["image", "video", "audio", "any"]
+N = TypeVar("N", int, Number)
 
 _MEDIA: Final[Mapping[str, MediaKind]] = {
     "image_url": "image",
@@ -96,10 +97,12 @@ def param_spec(param: Param) -> ParamSpec:
     limits = param.constraints if isinstance(param.constraints, Mapping) else {}
     choices = _choices(param.options) or _choices(param.enum_values)
     media = _media_kind(type_)
-    minimum = _number(limits.get("min", param.min))
-    maximum = _number(limits.get("max", param.max))
-    if minimum is not None and maximum is not None and minimum > maximum:
-        minimum = maximum = None
+    minimum, maximum = _span(
+        _first(_number, limits.get("min"), param.min), _first(_number, limits.get("max"), param.max)
+    )
+    min_length, max_length = _span(
+        _whole(limits.get("minLength")), _first(_whole, limits.get("maxLength"), param.max_length)
+    )
     unit = limits.get("unit")
     return ParamSpec(
         id=param.id,
@@ -110,8 +113,8 @@ def param_spec(param: Param) -> ParamSpec:
         choices=choices,
         minimum=minimum,
         maximum=maximum,
-        min_length=_whole(limits.get("minLength")),
-        max_length=_whole(limits.get("maxLength", param.max_length)),
+        min_length=min_length,
+        max_length=max_length,
         max_count=_whole(limits.get("maxCount")),
         default=param.default,
         required=param.required is True,
@@ -143,7 +146,8 @@ def typed(value: Any) -> str:
 def param_lines(specs: Sequence[ParamSpec]) -> list[str]:
     """Return a line per param for a help text: `duration  3 to 15 s (default 5)`."""
     width = max((len(spec.id) for spec in specs), default=0)
-    return [f"{spec.id.ljust(width)}  {_takes(spec)}" for spec in specs]
+    # A schema's own texts may hold line breaks.
+    return [f"{spec.id.ljust(width)}  {' '.join(_takes(spec).split())}" for spec in specs]
 
 
 def _takes(spec: ParamSpec) -> str:
@@ -221,8 +225,21 @@ def _choice(option: Any) -> Choice | None:
 
 
 def _number(value: Any) -> Number | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return value if is_number else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # A whole number may be beyond every float, where `isfinite` raises.
+    return value if isinstance(value, int) or math.isfinite(value) else None
+
+
+def _first(read: Callable[[Any], N | None], *values: Any) -> N | None:
+    """Return the first value that reads as a limit."""
+    return next((found for value in values if (found := read(value)) is not None), None)
+
+
+def _span(lowest: N | None, highest: N | None) -> tuple[N | None, N | None]:
+    """Return both limits, or neither if they are reversed."""
+    reversed_ = lowest is not None and highest is not None and lowest > highest
+    return (None, None) if reversed_ else (lowest, highest)
 
 
 def _whole(value: Any) -> int | None:
