@@ -7,6 +7,7 @@ import importlib
 import importlib.metadata
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,8 @@ def pytest_configure() -> None:
     # Here, before any fixture: sandboxes of wider scopes must not see them either.
     for name in [name for name in os.environ if name.startswith(("ZOOOP_", "IPYTHON", "JUPYTER_"))]:
         del os.environ[name]
+    # A shell starts its background jobs with SIGINT ignored; the tests of interrupts send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # A loaded machine is slow, and that is no failure.
     hypothesis.settings.register_profile("zooop", deadline=None)
     hypothesis.settings.load_profile("zooop")

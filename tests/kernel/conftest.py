@@ -53,9 +53,9 @@ def slow_sandbox() -> Iterator[SandboxHarness]:
 
 @pytest.fixture(scope="module")
 def start_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Kernel]]:
-    """`start_kernel(url, ipykernel=None, home=None)`: a kernel with the extension loaded, on the API at `url`.
+    """`start_kernel(url, ipykernel=None, home=None)`: a kernel with the extension loaded.
 
-    It has a new home unless one is given.
+    It orders from the API at `url` and has a new home unless one is given.
     """
     started: list[Kernel] = []
 

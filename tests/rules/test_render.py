@@ -18,7 +18,7 @@ import av
 import nbformat
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nbclient import NotebookClient
 from PIL import Image
@@ -423,6 +423,8 @@ anything = st.text(st.characters(), max_size=60) | st.sampled_from([HOSTILE, SAN
 
 
 @given(model=anything, prompt=anything, error=anything, name=anything, value=anything, mode=anything)
+@example(model="m", prompt="p", error="", name="localhost", value="1", mode="live")
+@example(model="m", prompt="p", error="", name="http", value="//127.0.0.1", mode="live")
 @settings(max_examples=200)
 def test_whatever_the_words_the_html_is_whole_and_holds_no_private_address(
     model: str, prompt: str, error: str, name: str, value: str, mode: str

@@ -283,7 +283,8 @@ def _said(result: Result, varied: Sequence[str]) -> list[str]:
         if value is not None:
             text = clean(str(value), result.mode, 80)
             is_prompt = result.prompt is not None and value == result.prompt
-            lines.append(text if is_prompt else f"{clean(name, limit=40)}: {text}")
+            # Cleaned once more: a name and a value can make an address together.
+            lines.append(text if is_prompt else clean(f"{clean(name, limit=40)}: {text}", result.mode))
     return lines
 
 

@@ -13,7 +13,7 @@ UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-
 _ADDRESS = re.compile(
     r"http://[^\s\"'<>]*"
     r"|(?:https://)?(?:127(?:\.\d{1,3}){3}|0\.0\.0\.0|\[::1?\])(?::\d+)?[^\s\"'<>]*"
-    r"|https://localhost[^\s\"'<>]*|localhost:\d+[^\s\"'<>]*",
+    r"|https://localhost[^\s\"'<>]*|localhost:[^\s\"'<>]*",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
