@@ -1,7 +1,7 @@
-"""A real sandbox over a real socket, for the client and the studio, with its books and faults at hand.
+"""A real sandbox on a real socket, for the client and the studio, with access to its books and faults.
 
-Nothing is patched: waits between attempts are none by stamina's own testing mode, which leaves the rule of
-what is sent again as it is. Each test starts at the world's beginning and in a home of its own.
+Nothing is patched: the waits between attempts are removed by stamina's own testing mode, which leaves the
+retry rules as they are. Each test starts from the world's initial state and in a home directory of its own.
 """
 
 import io
@@ -45,11 +45,11 @@ WORLD: dict[str, Any] = {
     "hiddenModels": ["Old Model"],
 }
 CHEAP = "Z-Image Turbo"
-"""1 credit a picture."""
+"""1 credit per picture."""
 
 
 class Books:
-    """What the server knows: the truth about money."""
+    """The server's records: the truth about money."""
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
@@ -74,12 +74,12 @@ class Books:
         return uploads
 
     def spent(self) -> int:
-        """What left all wallets, refunds taken off."""
+        """Return the credits that left all wallets, minus refunds."""
         return sum(charge["credits"] for charge in self.charges)
 
 
 class ScriptedFrontend:
-    """A front end whose cell the test writes and whose answers it gives."""
+    """A front end with a cell and answers that the test sets."""
 
     def __init__(self) -> None:
         self.here = Origin()
@@ -90,14 +90,14 @@ class ScriptedFrontend:
         return self.here
 
     def announce(self, batch: PricedBatch) -> None:
-        """Nothing is shown."""
+        """Show nothing."""
 
     def ask(self, question: str) -> bool | None:
         self.questions.append(question)
         return self.answer
 
     def run_cell(self, cell: str, run: str, notebook: str | None = "a.ipynb") -> None:
-        """From now on orders are written in this cell, by this run of it."""
+        """Make this run of this cell the origin of all further orders."""
         self.here = Origin(notebook=notebook, cell=cell, run=run)
 
 
@@ -115,7 +115,7 @@ def control(sandbox: SandboxProcess) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def reset(control: httpx.Client) -> None:
-    """The sandbox at its world's beginning, without faults."""
+    """Reset the sandbox to its world's initial state, without faults."""
     assert control.post("/_sandbox/reset").status_code == 200
 
 
@@ -126,7 +126,7 @@ def books(control: httpx.Client, reset: None) -> Books:
 
 @pytest.fixture
 def faults(control: httpx.Client, reset: None) -> Callable[..., None]:
-    """`faults({"path": ..., "do": ...}, ...)`: the sandbox goes wrong as told from now on."""
+    """`faults({"path": ..., "do": ...}, ...)`: set the sandbox's faults from now on."""
 
     def set_faults(*these: dict[str, Any]) -> None:
         answer = control.post("/_sandbox/faults", json=list(these))
@@ -137,14 +137,14 @@ def faults(control: httpx.Client, reset: None) -> Callable[..., None]:
 
 @pytest.fixture(autouse=True)
 def no_waits() -> Iterator[None]:
-    """The attempts are as many as ever; there is no wait between them."""
+    """Keep the number of attempts, but remove the waits between them."""
     with stamina.set_testing(True, attempts=3, cap=True):
         yield
 
 
 @pytest.fixture
 def settings_of(sandbox: SandboxProcess, clean_settings: Path) -> Callable[..., Settings]:
-    """Settings for the sandbox, in this test's home unless another is named."""
+    """Return a factory of settings for the sandbox, in this test's home unless another is given."""
 
     def settings(token: str = MAIN, **call: object) -> Settings:
         call = {"host": sandbox.url, "home": clean_settings, **call}
@@ -155,7 +155,7 @@ def settings_of(sandbox: SandboxProcess, clean_settings: Path) -> Callable[..., 
 
 @pytest.fixture
 def studio_of(settings_of: Callable[..., Settings], reset: None) -> Iterator[Callable[..., Studio]]:
-    """`studio_of(token, **settings)`: studios that end with the test."""
+    """`studio_of(token, **settings)`: create studios that are closed when the test ends."""
     made: list[Studio] = []
 
     def studio(token: str = MAIN, **call: object) -> Studio:
@@ -174,7 +174,7 @@ def studio(studio_of: Callable[..., Studio]) -> Studio:
 
 @pytest.fixture
 def front() -> Iterator[ScriptedFrontend]:
-    """The default front end until the test's end."""
+    """Register a scripted front end as the default until the test ends."""
     scripted = ScriptedFrontend()
     before = frontend.register(scripted)
     yield scripted
@@ -196,11 +196,11 @@ def picture(tmp_path: Path, png: bytes) -> Path:
 
 
 def cheap(words: str = "a red panda", **given: Any) -> OrderRequest:
-    """A picture for 1 credit, to be prepared."""
+    """Return a request for a picture that costs 1 credit."""
     params = {"aspect_ratio": "1:1", **given.pop("params", {})}
     return OrderRequest("image", words, params=params, model=CHEAP, **given)
 
 
 def prepare(studio: Studio, requests: Sequence[OrderRequest], **how: Any) -> PricedBatch:
-    """Price requests that are written where the front end says."""
+    """Price requests whose origin is the front end's current cell."""
     return studio.checkout.prepare(requests, studio.frontend.origin(), **how)
