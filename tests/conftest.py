@@ -1,6 +1,6 @@
-"""What holds for every test: no setting leaks in, nothing is written to the user's folders.
+"""Fixtures for every test: no setting leaks in, and nothing is written to the user's folders.
 
-That no test leaves this machine is said in pyproject.toml, by pytest-socket's options.
+pytest-socket's options in pyproject.toml ensure that no test connects to another machine.
 """
 
 import importlib
@@ -29,7 +29,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_configure() -> None:
-    # Here, before any fixture: sandboxes of wider scopes must not see them either.
+    # Before any fixture runs, so that sandboxes of wider scopes do not see the variables either.
     for name in [name for name in os.environ if name.startswith(("ZOOOP_", "IPYTHON", "JUPYTER_"))]:
         del os.environ[name]
     # A shell starts its background jobs with SIGINT ignored; the tests of interrupts send it.
@@ -41,7 +41,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Folders of this run for what IPython, Jupyter and the package would keep in the user's."""
+    """Create this run's own folders for what IPython, Jupyter and the package would write to the user's."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZOOOP_NB_HOME", str(home / "zooop-nb"))
@@ -53,7 +53,7 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def clean_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test starts without settings, in a ZOOOP_NB_HOME of its own; returns that folder."""
+    """Start each test without settings, in its own ZOOOP_NB_HOME; return that folder."""
     for name in [name for name in os.environ if name.startswith("ZOOOP_")]:
         monkeypatch.delenv(name)
     home = tmp_path / "zooop-nb"
@@ -69,13 +69,13 @@ def httpx_name() -> str:
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """The repository's top folder."""
+    """Return the repository's root folder."""
     return ROOT
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The distribution's Chromium. Without it the test is skipped; where CI runs, it fails."""
+    """Return the distribution's Chromium. If it is missing, skip the test, or fail it in CI."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
         text = "Chromium is not installed (on Debian: apt-get install chromium)"

@@ -1,4 +1,4 @@
-"""The repository's own rules: what may stand where, and what must not stand anywhere."""
+"""The repository's own rules: what may be used where, and what must not appear anywhere."""
 
 import ast
 import importlib.metadata
@@ -99,7 +99,7 @@ def test_no_file_holds_what_looks_like_a_live_token(tracked: list[Path]) -> None
 
 
 def test_no_file_names_a_folder_of_the_machine_it_was_written_on(tracked: list[Path]) -> None:
-    # /home/me is nobody; a folder that every system has is no secret.
+    # /home/me is a placeholder, and a folder that every system has gives nothing away.
     folder = re.compile(r"(?<![\w.~$}/-])/(?:work|home(?!/me\b)|root|Users|opt|mnt|srv)/\w|\.\./shared\b")
     found = {str(path): match[0] for path, text in texts(tracked).items() if (match := folder.search(text))}
     assert found == {}
@@ -152,7 +152,7 @@ def test_what_the_package_imports_is_what_it_declares(root: Path) -> None:
         for name in imported(ast.parse(path.read_text("utf-8"))) - sys.stdlib_module_names - {"zooop_nb"}:
             if not declared & {canonical(each) for each in owners.get(name, [name])}:
                 undeclared[name] = str(path.relative_to(root))
-    # Parts of IPython and ipywidgets' own stack: whoever has those has these, in the version that fits.
+    # Parts of the IPython and ipywidgets stack, which installs them in a matching version.
     assert undeclared.keys() - {"traitlets", "nbformat"} == set()
 
 

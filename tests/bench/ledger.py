@@ -1,11 +1,12 @@
-"""The ledger with many events: `frame()` beside `pandas.read_sql`, and what one committed append takes.
+"""Time the ledger with many events: `frame()` against `pandas.read_sql`, and one committed append.
 
     python tests/bench/ledger.py [--events 100000] [--runs 5]
 
 The ledger is filled through its own store, without waiting for the disk. `read_sql` runs the same statement
-on the same file and gives its columns as SQLite's types come, most of them as objects; `frame()` gives each
-its dtype. An append is one durable transaction, as an order makes it (two rows, and their indexes): beside
-it, in turn, one row of the same order by plain sqlite3 into a table of its own with the same journal.
+on the same file and keeps the column types that SQLite returns, most of them as objects; `frame()` gives each
+column its dtype. An append is one durable transaction, as an order makes it (two rows and their indexes). It
+alternates with the baseline: one row of the same order, written by plain sqlite3 to a table of its own with
+the same journal mode.
 """
 
 import argparse
@@ -27,7 +28,7 @@ APPENDS = 300
 
 
 def record(number: int) -> OrderRecord:
-    """An order like any other."""
+    """Return a typical order."""
     return OrderRecord(
         order_id=str(uuid.uuid4()),
         batch=str(uuid.uuid4()),
@@ -52,7 +53,7 @@ def record(number: int) -> OrderRecord:
 
 
 def filled(ledger: Ledger, events: int) -> None:
-    """Orders of four events each: quoted, submitted, charged; and every fourth event another quote."""
+    """Fill the ledger: per four events, one order quoted, submitted and charged, and one more quote."""
     ledger._db.connection.execute("PRAGMA synchronous = OFF")
     for number in range(events // 4):
         one = record(number)
@@ -73,7 +74,7 @@ def filled(ledger: Ledger, events: int) -> None:
 
 
 def statement(db: sqlite3.Connection) -> str:
-    """What `frame()` asks of SQLite."""
+    """Return the SELECT statement that `frame()` runs."""
     asked: list[str] = []
     db.set_trace_callback(asked.append)
     frame_of(db)
@@ -89,7 +90,7 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def plain(path: Path) -> Callable[[], object]:
-    """One committed insert by sqlite3 alone, in the ledger's journal."""
+    """Commit one insert with plain sqlite3, in the ledger's journal mode."""
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")

@@ -1,16 +1,17 @@
-"""The sandbox under load: 200 orders from 20 concurrent clients at speed 0, and whether its books are exact.
+"""Load-test the sandbox: 200 orders from 20 concurrent clients at speed 0, with exact books at the end.
 
     python tests/bench/load.py [--orders 200] [--clients 20] [--tokens 4]
 
-Every client quotes an order, submits it under a key, polls it to its end and fetches its picture. Whatever
-is refused but by the rate limits ends the run; a client that meets a limit moves the sandbox's clock past it.
-At the end the sandbox's books must hold each order once, at its quoted price, and the wallets must have lost
-that and nothing else.
+Every client quotes an order, submits it under an idempotency key, polls it until it ends and downloads its
+picture. Any refusal other than a rate limit ends the run; a client that hits a rate limit advances the
+sandbox's clock past it. At the end the sandbox's books must hold each order once, at its quoted price, and
+the wallets must have been charged exactly the sum of those prices.
 
-What it prints is measured on this machine alone, so two bounds are measured in the same run: a bare Starlette
-application on uvicorn that sends a body of JSON back (what any server of this make could answer), and the
-rendering of the same pictures with no server at all (how fast orders could be filled). The clients share the
-machine, and one process of Python: a ratio to the echo near 1 says that they are the limit, not the sandbox.
+The figures are valid for this machine only, so two bounds are measured in the same run: a bare Starlette
+application on uvicorn that echoes a JSON body (the most that any server of this kind could answer), and
+rendering the same pictures without a server (the fastest that orders could be filled). The clients share the
+machine and one Python process: a ratio to the echo near 1 means that they are the bottleneck, not the
+sandbox.
 """
 
 import argparse
@@ -36,7 +37,7 @@ MODEL = "Flux 2 Flash"
 POLL = 0.2
 """Seconds between two polls of a client."""
 BALANCE = 100_000
-"""Credits that each user begins with."""
+"""Initial balance of each user, in credits."""
 _ECHO = """
 import socket, uvicorn
 from starlette.applications import Starlette
@@ -57,14 +58,14 @@ uvicorn.Server(config).run(sockets=[listener])
 
 @dataclass
 class Tally:
-    """What the clients saw."""
+    """What the clients measured and were quoted."""
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """Call -> how long each took."""
+    """Call -> duration of each request in seconds."""
     limited: Counter[str] = field(default_factory=Counter)
-    """Call -> how often a rate limit refused it."""
+    """Call -> number of rate-limited responses."""
     quoted: dict[str, int] = field(default_factory=dict)
-    """Task id -> the credits that were quoted for it."""
+    """Task id -> quoted credits."""
     elapsed: float = 0.0
 
     @property
@@ -77,14 +78,17 @@ def tokens(count: int) -> list[str]:
 
 
 def start(count: int, **limits: int) -> SandboxProcess:
-    """A sandbox at speed 0, with one user a token; `limits` are calls a minute, by the world file's names."""
+    """Start a sandbox at speed 0 with one user per token.
+
+    `limits` are calls per minute, under the names that the world file uses.
+    """
     scene = [{"token": token, "balance": BALANCE} for token in tokens(count)]
     world = {"tokens": scene, "limits": limits}
     return SandboxProcess.start(world=world, speed=0, control=True)
 
 
 async def run(url: str, *, orders: int, clients: int, tokens: list[str]) -> Tally:
-    """Fill `orders` orders. Raises AssertionError for any answer that is neither fine nor a rate limit's."""
+    """Fill `orders` orders. Raise AssertionError on any failure that is not a rate limit."""
     tally = Tally()
     limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
     async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as http:
@@ -138,7 +142,7 @@ async def run(url: str, *, orders: int, clients: int, tokens: list[str]) -> Tall
 
 
 def check_books(books: dict[str, Any], tally: Tally, *, orders: int) -> None:
-    """Raises AssertionError where the sandbox's books and what the clients were quoted differ."""
+    """Raise AssertionError if the sandbox's books differ from what the clients were quoted."""
     charged = {charge["taskId"]: charge["credits"] for charge in books["charges"]}
     assert len(books["charges"]) == len(books["tasks"]) == len(tally.quoted) == orders
     assert charged == tally.quoted
@@ -160,7 +164,7 @@ def echo_server() -> Iterator[str]:
 
 
 async def rate(url: str, path: str, clients: int, calls: int, headers: dict[str, str], body: object) -> float:
-    """Answers a second to the same POST from so many clients."""
+    """Return the responses per second to one POST repeated by concurrent clients."""
     async with httpx.AsyncClient(base_url=url, timeout=60, headers=headers) as http:
 
         async def client() -> None:
@@ -174,7 +178,7 @@ async def rate(url: str, path: str, clients: int, calls: int, headers: dict[str,
 
 
 def render_rate(count: int) -> float:
-    """Pictures a second of the model's default size, with nothing around the renderer."""
+    """Return the pictures per second, at the model's default size, that the renderer alone makes."""
     works = [
         Work(action="picture", prompt=f"a red panda, take {number}", model=MODEL, seed=number)
         for number in range(count)

@@ -1,10 +1,10 @@
-"""`%load_ext zooop_nb` in a fresh IPython, beside an extension that does nothing.
+"""Time `%load_ext zooop_nb` in a fresh IPython, against an extension that does nothing.
 
     python tests/bench/load_ext.py [--runs 11]
 
-Every run is an interpreter of its own, the two extensions in turn. What is measured is the magic alone, with
-IPython's shell made before: what a user waits for in the first cell. The first pair wrote the bytecode and is
-left out.
+Every run is a new interpreter, and the two extensions alternate. Only the magic is timed, after IPython's
+shell has been created: that is what a user waits for in the first cell. The first pair of runs writes the
+bytecode and is discarded.
 """
 
 import argparse
@@ -27,7 +27,7 @@ EMPTY = "empty_extension"
 
 
 def loaded(extension: str, folder: str) -> float:
-    """Milliseconds of `%load_ext` in an interpreter of its own."""
+    """Return the milliseconds that `%load_ext` takes in a new interpreter."""
     done = subprocess.run(
         [sys.executable, "-c", LOAD.format(extension)],
         cwd=folder,

@@ -1,10 +1,11 @@
-"""The API's shapes in msgspec, as they are, beside the same shapes in pydantic: import, and decoding.
+"""Compare the API's shapes in msgspec with the same shapes in pydantic: import time and decoding.
 
     python tests/bench/shapes.py [--runs 11]
 
-The pydantic module is written from the msgspec one, class for class and field for field, so that both do the
-same work. Imports are measured in interpreters of their own, in turn; decoding on the sandbox's answer to
-`GET /v1/models`, where both must find the same models. `json.loads`, which checks nothing, is the floor.
+The pydantic module is generated from the msgspec one, class for class and field for field, so that both do
+the same work. Imports are timed in new interpreters, alternating; decoding is timed on the sandbox's response
+to `GET /v1/models`, in which both must find the same models. `json.loads`, which validates nothing, is the
+lower bound.
 """
 
 import argparse
@@ -29,7 +30,7 @@ IMPORT = "import time; begun = time.perf_counter(); import {0}; print((time.perf
 
 
 def as_pydantic() -> str:
-    """The shapes' module with pydantic in msgspec's place."""
+    """Return the source of the shapes module, rewritten for pydantic."""
     lines = [
         "from typing import Any",
         "from pydantic import BaseModel, ConfigDict",
@@ -65,7 +66,7 @@ def _default(field: Any) -> str:
 
 
 def imported(module: str, folder: str) -> float:
-    """Milliseconds that an interpreter of its own takes to import it."""
+    """Return the milliseconds that a new interpreter takes to import the module."""
     done = subprocess.run(
         [sys.executable, "-c", IMPORT.format(module)], cwd=folder, capture_output=True, text=True, check=True
     )
@@ -73,7 +74,7 @@ def imported(module: str, folder: str) -> float:
 
 
 def answer() -> bytes:
-    """What the sandbox says to `GET /v1/models`."""
+    """Return the sandbox's response to `GET /v1/models`."""
     with SandboxProcess.start(speed=0) as sandbox:
         asked = urllib.request.Request(
             f"{sandbox.url}/v1/models?type=image&subtype=default",
@@ -85,7 +86,7 @@ def answer() -> bytes:
 
 
 def per_call(call: Any, runs: int) -> float:
-    """Microseconds, the median of so many runs."""
+    """Return the median of `runs` timings, in microseconds per call."""
     timer = timeit.Timer(call)
     number, _ = timer.autorange()
     return statistics.median(timer.repeat(runs, number)) / number * 1e6
@@ -112,7 +113,7 @@ def main() -> None:
         for _ in range(runs + 1):
             for module in modules:
                 times[module].append(imported(module, folder))
-    # The first of each wrote the bytecode.
+    # The first import of each module writes the bytecode, so it is left out.
     ours, theirs = (statistics.median(times[module][1:]) for module in modules)
     _same(msgspec.json.decode(body, type=shapes.ModelList), peer.ModelList.model_validate_json(body))
     quick = per_call(lambda: msgspec.json.decode(body, type=shapes.ModelList), runs)
@@ -126,7 +127,7 @@ def main() -> None:
 
 
 def _same(ours: Any, theirs: Any) -> None:
-    """Both must have read the same, or the comparison means nothing."""
+    """Check that both decoded the same values; otherwise the comparison means nothing."""
     assert json.loads(msgspec.json.encode(msgspec.to_builtins(ours))) == json.loads(
         theirs.model_dump_json(by_alias=True, exclude_defaults=True)
     )

@@ -1,7 +1,7 @@
-"""A real sandbox over a real socket, for the client and the studio, with its books and faults.
+"""A real sandbox on a real socket, for the client and the studio, with access to its books and faults.
 
-Nothing is patched: waits between attempts are none by stamina's own testing mode, which leaves the rule of
-what is sent again as it is. Each test starts at the world's beginning and in a home of its own.
+Nothing is patched: the waits between attempts are removed by stamina's own testing mode, which leaves the
+retry rules as they are. Each test starts from the world's initial state and in a home directory of its own.
 """
 
 import io
@@ -44,7 +44,7 @@ WORLD: dict[str, Any] = {
     "hiddenModels": ["Old Model"],
 }
 CHEAP = "Z-Image Turbo"
-"""1 credit a picture."""
+"""1 credit per picture."""
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +55,7 @@ def sandbox() -> Iterator[SandboxHarness]:
 
 @pytest.fixture
 def reset(sandbox: SandboxHarness) -> None:
-    """Reset the sandbox to the beginning of its world, without faults."""
+    """Reset the sandbox to its world's initial state, without faults."""
     sandbox.reset()
 
 
@@ -67,20 +67,20 @@ def books(sandbox: SandboxHarness, reset: None) -> SandboxHarness:
 
 @pytest.fixture
 def faults(sandbox: SandboxHarness, reset: None) -> Callable[..., None]:
-    """`faults({"path": ..., "do": ...}, ...)` sets how the sandbox fails from now on."""
+    """`faults({"path": ..., "do": ...}, ...)`: set the sandbox's faults from now on."""
     return sandbox.faults
 
 
 @pytest.fixture(autouse=True)
 def no_waits() -> Iterator[None]:
-    """Keep the number of attempts, without waits between them."""
+    """Keep the number of attempts, but remove the waits between them."""
     with stamina.set_testing(True, attempts=3, cap=True):
         yield
 
 
 @pytest.fixture
 def settings_of(sandbox: SandboxHarness, clean_settings: Path) -> Callable[..., Settings]:
-    """`settings_of(token, **settings)`: settings for the sandbox, in this test's home by default."""
+    """Return a factory of settings for the sandbox, in this test's home unless another is given."""
 
     def settings(token: str = MAIN, **call: object) -> Settings:
         call = {"host": sandbox.url, "home": clean_settings, **call}
@@ -91,7 +91,7 @@ def settings_of(sandbox: SandboxHarness, clean_settings: Path) -> Callable[..., 
 
 @pytest.fixture
 def studio_of(settings_of: Callable[..., Settings], reset: None) -> Iterator[Callable[..., Studio]]:
-    """`studio_of(token, **settings)`: studios that are closed after the test."""
+    """`studio_of(token, **settings)`: create studios that are closed when the test ends."""
     made: list[Studio] = []
 
     def studio(token: str = MAIN, **call: object) -> Studio:
@@ -110,7 +110,7 @@ def studio(studio_of: Callable[..., Studio]) -> Studio:
 
 @pytest.fixture
 def front() -> Iterator[ScriptedFrontend]:
-    """The default front end until the test's end."""
+    """Register a scripted front end as the default until the test ends."""
     scripted = ScriptedFrontend()
     before = frontend.register(scripted)
     yield scripted
@@ -132,11 +132,11 @@ def picture(tmp_path: Path, png: bytes) -> Path:
 
 
 def cheap(words: str = "a red panda", **given: Any) -> OrderRequest:
-    """Return a request for a picture of 1 credit."""
+    """Return a request for a picture that costs 1 credit."""
     params = {"aspect_ratio": "1:1", **given.pop("params", {})}
     return OrderRequest("image", words, params=params, model=CHEAP, **given)
 
 
 def prepare(studio: Studio, requests: Sequence[OrderRequest], **how: Any) -> PricedBatch:
-    """Price requests, written where the front end says."""
+    """Price requests whose origin is the front end's current cell."""
     return studio.checkout.prepare(requests, studio.frontend.origin(), **how)

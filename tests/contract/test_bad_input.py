@@ -1,4 +1,4 @@
-"""What people get wrong: a short message that names the value and the way out, and no credit moved."""
+"""Bad input: a short message names the value and the remedy, and no credits are spent."""
 
 import socket
 from collections.abc import Callable

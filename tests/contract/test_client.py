@@ -25,7 +25,7 @@ OrderRequest = Callable[..., Any]
 
 @pytest.fixture
 def ask(settings_of: Callable[..., Settings], reset: None) -> OrderRequest:
-    """`ask(lambda api: api.me())`: one backend, one loop, one call."""
+    """`ask(lambda api: api.me())`: one backend, one event loop, one call."""
 
     def run(call: Callable[[LiveBackend], Coroutine[Any, Any, Any]], token: str = MAIN, **more: Any) -> Any:
         async def whole() -> Any:
@@ -42,7 +42,7 @@ def ask(settings_of: Callable[..., Settings], reset: None) -> OrderRequest:
 
 @pytest.fixture
 def body(ask: OrderRequest) -> bytes:
-    """A picture for 1 credit."""
+    """The request body of a picture that costs 1 credit."""
     models = ask(lambda api: api.models("image", "default"))
     model = next(each for each in models if each.name == CHEAP)
     order = {"interfaceId": model.id, "versionId": "standard", "params": {"prompt": "a red panda"}}
@@ -58,7 +58,7 @@ def test_the_client_runs_on_the_http_library_that_the_run_names(
     assert used == {httpx_name, httpx_name.replace("httpx", "httpcore")}
 
 
-# What there is.
+# Account, models, tools and templates.
 
 
 def test_the_token_tells_about_its_wallet(ask: OrderRequest) -> None:
@@ -113,7 +113,7 @@ def test_tools_and_templates_are_listed_filtered_and_found_by_slug(ask: OrderReq
         assert caught.value.code == code
 
 
-# A submit and its key.
+# Submitting with an idempotency key.
 
 
 def test_a_key_is_paid_once_and_another_key_again(
@@ -360,11 +360,11 @@ def test_a_file_that_is_not_there_is_told_with_its_url(
             ask(lambda api, url=url: api.fetch(url, tmp_path, "1"))
 
 
-# Where the token goes.
+# Where the token is sent.
 
 
 class Witness(http.server.ThreadingHTTPServer):
-    """A server on a port of its own that keeps the headers of every call, and answers as it is told."""
+    """A server on its own port that records the headers of every request and sends a fixed response."""
 
     daemon_threads = True
 

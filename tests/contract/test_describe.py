@@ -1,4 +1,4 @@
-"""A picture in words: a credit that is in the ledger, and never asked for twice."""
+"""Describing a picture: its 1 credit is in the ledger, and the request is never repeated."""
 
 import json
 import os
@@ -37,8 +37,10 @@ def only_order(studio: Studio) -> Any:
 
 @pytest.fixture
 def calls(sandbox: SandboxHarness, faults: Callable[..., None]) -> Callable[[], int]:
-    """How often a picture was asked about, from the moment that `calls` was asked for: a fault that waits
-    for no time is met by each."""
+    """Count the describe-image requests since the fixture was set up.
+
+    A fault with a delay of 0 seconds changes nothing, but every request uses up one of its `times`.
+    """
     faults({"path": PATH, "do": {"delay": 0}, "times": 100})
     return lambda: 100 - int(sandbox.pending_faults)
 
@@ -163,7 +165,7 @@ def test_the_wallet_that_was_emptied_meanwhile_is_a_refusal(
     assert books.spent() == 0
 
 
-# An answer that is lost.
+# Lost responses.
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_a_description_that_a_dead_session_left_is_unknown_and_never_sent(
 ) -> None:
     studio.describe(picture)
     record = only_order(studio)
-    # As it stood when its process died: the intent is written, and no answer.
+    # The state that a killed process leaves: the intent is recorded, but no response.
     with studio.ledger._db.change() as db:
         db.execute("DROP TRIGGER events_are_not_deleted")
         db.execute("DELETE FROM events")
@@ -236,7 +238,7 @@ def test_nothing_that_reached_nobody_is_unknown(
     studio.me()
 
     class Away:
-        """The backend with the network gone from now on."""
+        """The backend, with the network gone from now on."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(studio.backend, name)
@@ -286,7 +288,7 @@ def test_its_credit_counts_against_the_budgets(
     faults({"path": PATH, "do": {"status": 502}})
     with pytest.raises(errors.OrderUnknown):
         studio.describe(picture)
-    # What may have been paid counts as well.
+    # A request that may have been paid counts as well.
     with pytest.raises(errors.OverBudget):
         studio.describe(picture)
     with pytest.raises(errors.OverBudget):

@@ -1,5 +1,7 @@
-"""The outage diagnosis: only where the site is up and the API keeps failing is it them. Loopback alone is
-asked: a server of the test's own stands in for ZOOOP's site."""
+"""The outage diagnosis: ZOOOP is blamed only if its site is up while the API keeps failing.
+
+Only loopback is contacted: a server of the test stands in for ZOOOP's site.
+"""
 
 import os
 import socket
@@ -22,7 +24,7 @@ from zooop_nb.settings import Settings
 
 @pytest.fixture
 def site() -> Iterator[Callable[..., Witness]]:
-    """`site(200)`: ZOOOP's site, which answers so."""
+    """`site(200)`: stand in for ZOOOP's site with a server that responds with this status."""
     made: list[Witness] = []
 
     def start(status: int = 200, headers: dict[str, str] | None = None, body: bytes = b"ZOOOP") -> Witness:
@@ -37,7 +39,7 @@ def site() -> Iterator[Callable[..., Witness]]:
 
 @pytest.fixture
 def nowhere() -> Iterator[str]:
-    """An address at which nobody listens, and nobody will."""
+    """An address that no server listens on, reserved for the length of the test."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
@@ -45,7 +47,7 @@ def nowhere() -> Iterator[str]:
 
 @pytest.fixture
 def look(settings_of: Callable[..., Settings], reset: None) -> Callable[..., Diagnosis]:
-    """`look(token, site=..., host=...)`: the diagnosis with these settings."""
+    """`look(token, site=..., host=...)`: run the diagnosis with these settings."""
 
     def run(token: str = MAIN, site: str | None = None, **call: object) -> Diagnosis:
         return examine(lambda: settings_of(token, **call), site=site)
@@ -209,7 +211,7 @@ def test_a_ledger_that_cannot_be_opened_is_yours(look: Callable[..., Diagnosis],
 def test_a_folder_that_cannot_be_written_is_named_with_its_variable(
     look: Callable[..., Diagnosis], tmp_path: Path
 ) -> None:
-    # A file where a folder should be: that stops even the superuser.
+    # A file where a directory is needed fails even for the superuser.
     (tmp_path / "file").write_text("")
     finding = by_name(look(media=tmp_path / "file" / "media"))["media"]
     assert finding.ok is False

@@ -1,4 +1,4 @@
-"""The first quote loads what a quote needs, and nothing else."""
+"""The first quote imports only what a quote needs."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Pictures, sounds and clips as params: found, checked, uploaded once, named by what is in them."""
+"""Pictures, sounds and clips as params: found, validated, uploaded once, identified by their content."""
 
 import io
 import wave
@@ -29,14 +29,14 @@ def fingerprints(studio: Studio) -> list[str]:
 
 
 class Figure:
-    """What is drawn like Matplotlib's figures."""
+    """An object with `savefig`, like Matplotlib's figures."""
 
     def savefig(self, target: io.BytesIO, **_: object) -> None:
         Image.new("RGB", (8, 8), "red").save(target, "PNG")
 
 
 class Shown:
-    """What is shown like IPython's images."""
+    """An object with a rich display, like IPython's images."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data

@@ -1,4 +1,4 @@
-"""Every operation of the document: a typed async method of the client, and a route of the sandbox."""
+"""Every operation of the document has a typed async method in the client and a route in the sandbox."""
 
 import asyncio
 import inspect
@@ -24,7 +24,7 @@ from zooop_nb.settings import Settings
 
 
 class Samples:
-    """What the calls below need to have been made before."""
+    """What the calls below need to exist beforehand."""
 
     def __init__(self, picture: Path, clip: Path) -> None:
         self.picture = picture
@@ -78,13 +78,13 @@ OPERATIONS: dict[str, tuple[str, type, Call]] = {
     ),
     "getUpload": ("upload_state", shapes.Uploaded, _upload_state),
     "describeImage": ("describe", shapes.Description, _describe),
-    # One method for the four texts: nothing in them is typed.
+    # One method for all four text pages: their content has no type.
     "llms": ("page", str, lambda api, _: api.page("/llms.txt")),
     "llmsFull": ("page", str, lambda api, _: api.page("/llms-full.txt")),
     "apiDocs": ("page", str, lambda api, _: api.page("/api-docs.md")),
     "skill": ("page", str, lambda api, _: api.page("/skills/zooop/SKILL.md")),
 }
-"""The client's method for each operation, what it returns (or a list of that), and a call of it."""
+"""Operation -> the client's method, its return type (or the type of its entries), and a sample call."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What is left behind is picked up: paid once, never lost, never sent again where that might pay twice."""
+"""Resuming: unfinished orders are paid once, never lost, and never resubmitted if that might pay twice."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ FILES = {"method": "GET", "path": "/cdn-cgi/*"}
 
 
 def lose(studio: Studio, faults: Callable[..., None], do: object = "drop_after") -> OrderRecord:
-    """An order whose submit got no answer; with `drop_before`, it did not arrive."""
+    """Return an order whose submit lost its response or, with `drop_before`, never arrived."""
     faults({**SUBMIT, "do": do, "times": 3})
     with pytest.raises(errors.OrderUnknown) as caught:
         studio.image("a red panda", model=CHEAP)
@@ -37,7 +37,7 @@ def lose(studio: Studio, faults: Callable[..., None], do: object = "drop_after")
 
 
 def age(studio: Studio, record: OrderRecord, hours: float) -> None:
-    """As if the order had been sent so long ago."""
+    """Backdate the order's submission by `hours`."""
     studio.ledger._db.connection.execute(
         "UPDATE orders SET sent_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?) WHERE order_id = ?",
         (f"-{hours * 3600} seconds", record.order_id),
@@ -218,13 +218,13 @@ def test_an_order_that_has_ended_is_shown_and_not_touched(studio: Studio, books:
     assert books.spent() == charges(studio) == 1
 
 
-# Running a cell again.
+# Re-running a cell.
 
 CELL = "%zooop image a red panda"
 
 
 def abandon(studio: Studio, faults: Callable[..., None], *asks: Any) -> list[str]:
-    """Orders of the cell that runs, submitted and then left."""
+    """Submit orders from the running cell, stop waiting for them and return their ids."""
     faults({**TASK, "do": {"delay": 5}, "times": None})
     tasks = studio.checkout.place(prepare(studio, [*asks] or [cheap()], yes=True)).accepted()
     tasks.stop_waiting()
@@ -377,7 +377,7 @@ def test_an_order_that_may_not_be_sent_again_is_not_attached_to(
     assert attached(prepare(studio, [ask])) == []
 
 
-# The kernel's end, by an interrupt or worse.
+# The kernel is interrupted or killed.
 
 SETUP = """
     import os, sys, threading, time

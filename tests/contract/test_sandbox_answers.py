@@ -1,6 +1,6 @@
-"""Two readings of one specification: what the live sandbox answers, the document allows and the client keeps.
+"""The live sandbox's responses, checked against the document and decoded by the client.
 
-The sandbox shares no shapes with the client, so a mistake of either shows here.
+The sandbox shares no shapes with the client, so a mistake in either of them shows here.
 """
 
 import json
@@ -45,7 +45,7 @@ def ended(call: Call, task_id: str) -> httpx.Response:
 
 
 def every_success(call: Call, order: dict[str, Any], png: bytes) -> list[tuple[str, httpx.Response]]:
-    """Each operation once, and once more where an answer has another form."""
+    """Call every operation once, and again for each other form of its response."""
     upload = call("POST", "/v1/uploads", content=png, headers={"Content-Type": "image/png"})
     submit = call("POST", "/v1/tasks", json=order, headers={"Idempotency-Key": "k"})
     failing = call("GET", "/v1/models?type=image&subtype=default").json()["models"]
@@ -94,7 +94,7 @@ def test_an_answer_that_lost_a_documented_field_does_not_pass(
         body, fields = answer.json(), 0
         for pointer in conformity.deletable_fields(operation, answer.status_code, body):
             if pointer.count("/") > 3 and "/0/" not in pointer:
-                continue  # of a list's entries, the first and its own fields stand for all
+                continue  # the first entry of a list stands for all of them
             fields += 1
             with pytest.raises(conformity.ConformityError):
                 conformity.validate(

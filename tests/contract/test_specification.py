@@ -1,4 +1,4 @@
-"""The OpenAPI document is sound, and says what the API documentation says."""
+"""The OpenAPI document is sound and agrees with the API documentation."""
 
 import json
 import re
@@ -30,10 +30,10 @@ MAY_BE_ABSENT = {
     "DescribeBody": {"language"},
     "Error/properties/error": {"param", "params", "validCategories", "cap", "spent", "labels"},
 }
-"""The only fields that an answer may leave out, by schema, unless a condition in the schema asks for them."""
+"""Schema -> the only fields that a response may omit, unless a condition in the schema requires them."""
 
 UNSEEN = {"displayName", "default", "constraints", "maxLength", "maxCount", "note", "param", "idempotent"}
-"""The fields of the complete examples whose loss no schema can see."""
+"""Fields of the complete examples whose absence no schema can detect."""
 
 OPERATIONS = {
     "me": ("GET", "/v1/me"),
@@ -90,7 +90,7 @@ def name_of(example: conformity.Example) -> str:
 
 
 def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every schema and subschema of the document, with a name for messages."""
+    """Yield every schema and subschema of the document, with a name for messages."""
 
     def below(name: str, schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         if not isinstance(schema, dict):
@@ -123,7 +123,7 @@ def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def required_somewhere(schema: dict[str, Any]) -> set[str]:
-    """The names that a schema requires, with those of its conditions."""
+    """Return the names that a schema requires, including those that its conditions require."""
     names = {*schema.get("required", ()), *schema.get("x-always", ())}
     parts = [part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key, ())]
     parts += [schema[key] for key in ("then", "else") if key in schema]
@@ -133,7 +133,7 @@ def required_somewhere(schema: dict[str, Any]) -> set[str]:
 
 
 def is_conditional(name: str) -> bool:
-    """Whether a schema only adds to another: its properties are declared there."""
+    """Return whether a schema only extends another one, which declares its properties."""
     return bool(re.search(r"/(allOf|anyOf|oneOf)/\d+|/(if|then|else)(/|$)", name))
 
 

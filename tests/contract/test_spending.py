@@ -1,4 +1,4 @@
-"""What stops an order before it is paid: the account, the wallet, the cap, the budget, the question."""
+"""What stops an order before it is paid: account, wallet, daily cap, budget or confirmation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -166,7 +166,7 @@ def test_an_intent_that_cannot_be_written_submits_nothing_at_all(
     assert books.spent() == 2
 
 
-# The question.
+# Confirmation.
 
 
 def test_one_task_and_variants_ask_nothing(

@@ -1,4 +1,4 @@
-"""From words to a result: what was quoted, what was charged, what is shown again."""
+"""From a prompt to a result: what is quoted, charged and shown again."""
 
 import asyncio
 import json
@@ -368,7 +368,7 @@ def test_the_frame_has_its_columns_and_dtypes_and_says_nothing_it_was_not_told(s
     assert json.loads(charge["params"]) == {"prompt": "a red panda"}
 
 
-# The token stays where it is.
+# The token is not written anywhere.
 
 
 def test_after_an_order_the_token_stands_in_no_file_and_in_no_text(

@@ -1,4 +1,4 @@
-"""Several threads, several studios, several processes: one ledger, one account, no credit twice."""
+"""Several threads, studios and processes share one ledger and one account; no credit is spent twice."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ from zooop_nb.tasks.batch import PricedBatch
 
 
 def at_once(number: int, call: Callable[[int], Any]) -> list[Any]:
-    """The call in so many threads, begun together."""
+    """Run the call in `number` threads that start together."""
     ready = threading.Barrier(number)
 
     def one(each: int) -> Any:

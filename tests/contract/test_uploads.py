@@ -1,4 +1,4 @@
-"""Files on their way up: told by their bytes, checked before a byte is sent, streamed, followed."""
+"""Uploads: identified by content, validated before a byte is sent, streamed, then polled."""
 
 import asyncio
 import io
@@ -28,7 +28,7 @@ from zooop_nb.settings import Settings
 from zooop_nb.studio import Studio
 
 SLOW_SPEED = 0.005
-"""The check of a clip takes 12 s at speed 1, and 2400 s here: longer than the 30 minutes."""
+"""Checking a clip takes 12 s at speed 1 but 2400 s here: longer than the limit of 30 minutes."""
 
 
 def sound(format: str, codec: str) -> bytes:
@@ -63,7 +63,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "video/webm": lambda: clip(moving(), format="webm", codec="libvpx-vp9"),
     "video/quicktime": lambda: clip(moving(), format="mov"),
 }
-"""A real file of each type that the API takes."""
+"""A real file of each type that the API accepts."""
 
 
 def test_there_is_a_file_for_every_type_that_the_api_takes() -> None:
@@ -77,7 +77,7 @@ def test_a_files_type_is_told_by_its_bytes_and_not_by_its_name(
     data = FILES[content_type]()
     assert content_type_of(data[: 1 << 16], "file") == content_type
     if content_type.startswith("video/"):
-        # Following a clip waits 5 s; `test_a_clip_is_followed...` does, by another clock.
+        # Polling a clip waits 5 s; `test_a_clip_is_followed...` covers it with a simulated clock.
         return
     path = tmp_path / "notes.txt"
     path.write_bytes(data)
@@ -147,7 +147,7 @@ def test_what_the_api_does_not_take_is_refused_before_anything_is_sent(
 
 
 def large(path: Path, size: int) -> Path:
-    """A picture with so many bytes; the disk holds few of them."""
+    """Write a picture padded to `size` bytes as a sparse file, so it takes little disk space."""
     path.write_bytes(drawn("PNG"))
     os.truncate(path, size)
     return path
@@ -160,7 +160,7 @@ def test_a_file_over_100_mb_is_sent_to_the_web_ui_with_the_word_that_its_url_ser
     with pytest.raises(errors.BadMedia) as caught:
         studio.upload(path)
     assert re.search("huge.png .*100 MB.*https://zooop.ai.*use its URL", str(caught.value))
-    # Nor does the small one beside it go up.
+    # The small file beside it is not uploaded either.
     with pytest.raises(errors.BadMedia, match=r"huge\.png"):
         studio.image("in winter", model="seedream", image_urls=[picture, path])
     assert books.uploads == []
@@ -208,7 +208,7 @@ def test_100_mb_are_streamed_and_never_in_memory(
 
     small, whole = measured(1 << 20), measured(LARGEST_UPLOAD)
     assert [each["size"] for each in books.uploads][1:] == [1 << 20, LARGEST_UPLOAD]
-    # A tenth of the file at most; held whole it would be ten times that.
+    # Streaming may take a tenth of the file size at most; loading the file would take all of it.
     assert whole["kilobytes"] - small["kilobytes"] < 10 * 1024
 
 
@@ -223,7 +223,7 @@ def slow() -> Iterator[SandboxHarness]:
 
 
 class Waits:
-    """Replaces asyncio's sleep: the sandbox's clock moves instead, `times` as far."""
+    """A replacement for asyncio's sleep that advances the sandbox's clock by `times` the wait instead."""
 
     def __init__(self, sandbox: SandboxHarness, times: float = 1.0) -> None:
         self.seconds: list[float] = []
@@ -239,7 +239,7 @@ class Waits:
 def follow(
     slow: SandboxHarness, settings_of: Callable[..., Settings], tmp_path: Path
 ) -> Callable[[bytes, Waits], str]:
-    """`follow(data, waits)`: the URL of a clip, brought up and followed to its end."""
+    """`follow(data, waits)`: upload a clip, poll it until it is ready and return its URL."""
 
     def run(data: bytes, waits: Waits) -> str:
         file = tmp_path / "clip.mp4"
@@ -260,7 +260,7 @@ def follow(
 def test_a_clip_is_followed_at_the_documented_pace_until_it_is_ready(
     slow: SandboxHarness, follow: Callable[[bytes, Waits], str]
 ) -> None:
-    # The check takes 12 s by this clock; the looks from 15 s on may come a moment before its end is noted.
+    # The check takes 12 s by this clock; polls from 15 s on may arrive just before its end is recorded.
     waits = Waits(slow, 1 / SLOW_SPEED)
     url = follow(clip(moving()), waits)
     assert len(waits.seconds) >= 2

@@ -1,4 +1,4 @@
-"""Bodies of quote and tasks that the sandbox's catalogue accepts, for the tests that then spoil them."""
+"""Bodies of quotes and tasks that the sandbox's catalogue accepts, for tests that then break them."""
 
 from functools import cache
 from typing import Any
@@ -23,24 +23,24 @@ _URLS: dict[str, object] = {
 
 @cache
 def catalogue() -> Catalogue:
-    """The sandbox's own catalogue."""
+    """Return the sandbox's own catalogue."""
     return load()
 
 
 def models() -> list[Model]:
-    """All public models."""
+    """Return all public models."""
     return [model for each in CATEGORIES for model in catalogue().models(each.type, each.subtype)]
 
 
 def model(category: str, name: str) -> Model:
-    """The public model of this name in `type/subtype`."""
+    """Return the public model with this name in the category `type/subtype`."""
     found = [each for each in catalogue().models(*category.split("/")) if each.name == name]
     assert len(found) == 1, f"{category} has no model {name!r}"
     return found[0]
 
 
 def value(param: dict[str, Any]) -> object:
-    """A value that the param takes: its default, its first choice, or something plain."""
+    """Return a valid value for the param: its default, its first choice, or a plain one."""
     if "default" in param:
         return param["default"]
     if listed := param.get("options") or param.get("enumValues"):
@@ -53,12 +53,12 @@ def value(param: dict[str, Any]) -> object:
 
 
 def required(params: list[dict[str, Any]]) -> dict[str, object]:
-    """Values for the required params alone."""
+    """Return values for the required params only."""
     return {param["id"]: value(param) for param in params if param["required"]}
 
 
 def raw(model: Model, version: str | None = None, /, **params: Any) -> dict[str, Any]:
-    """A body for a model: its required params, and `params` on top."""
+    """Return a request body for a model: its required params, updated with `params`."""
     return {
         "interfaceId": model.id,
         "versionId": version or model.versions[0].id,

@@ -1,4 +1,4 @@
-"""From what was written to a model's params."""
+"""Binding: from the user's input to a model's params."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ def one(param: Param, value: object) -> Any:
     return bound([param], "", {param.id: value}, name="Flux").params[param.id]
 
 
-# Which param the words go to.
+# Which param the words are bound to.
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_words_are_sent_as_they_were_typed() -> None:
     assert filled(PROMPT, words=text).params == {"prompt": text}
 
 
-# Names.
+# Param names.
 
 
 def test_a_name_that_the_model_does_not_have_is_an_error_with_the_nearest() -> None:
@@ -142,7 +142,7 @@ def test_true_and_false_are_choices_too() -> None:
     assert one(param, False) == "false"
 
 
-# Numbers, switches, text.
+# Numbers, switches and text.
 
 
 @pytest.mark.parametrize("type", ["float", "duration", "integer", "number"])
@@ -247,7 +247,7 @@ def test_the_models_prompt_length_holds_where_the_param_has_none() -> None:
     assert bound(schema, "x" * 10, {}, name="x", prompt_max_length=10).params == {"prompt": "x" * 10}
 
 
-# What is missing.
+# Missing params.
 
 
 def test_a_required_param_without_a_default_is_asked_for_with_its_choices() -> None:
@@ -287,7 +287,7 @@ def test_a_prompt_that_is_not_required_may_be_left_out() -> None:
     assert bound([Param("prompt", "text")], "", {}, name="x").params == {}
 
 
-# Types that are not known.
+# Unknown types.
 
 
 @pytest.mark.parametrize(
@@ -389,7 +389,7 @@ def test_a_voice_is_a_listed_one_or_a_sample() -> None:
         assert bound([voice], "", {"voice": sample}, name="x").media["voice"].values == (sample,)
 
 
-# Whatever is given.
+# Arbitrary input.
 
 PARAMS = st.builds(
     Param,

@@ -1,4 +1,4 @@
-"""The command line's own rules: exit codes, and the table that the demo ends with."""
+"""The command line's own rules: exit codes, and the table at the end of the demo."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What TAB offers on a line of ours: only what the magic would read back as what it was offered for."""
+"""TAB completion on a `%zooop` line: every candidate is read back by the magic as what it stands for."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def record(order_id: str, **values: Any) -> OrderRecord:
 
 @dataclass
 class World:
-    """All that is known, as a value."""
+    """Everything that completion knows, as a plain value."""
 
     models_by: Mapping[str, Sequence[Model]] = field(
         default_factory=lambda: {"image/default": IMAGES, "audio/text-to-speech": SPEECH}
@@ -109,7 +109,7 @@ class World:
         return self.open
 
     def paths(self, begun: str) -> Sequence[str]:
-        """What lies in a folder of the tests' imagination."""
+        """List the files of an imaginary folder."""
         folder = {"": ["a.png", "my pics/"], "my pics/": ["my pics/b c.png"], "./": ["./voice.wav"]}
         return [each for each in folder.get(begun[: begun.rfind("/") + 1], []) if each.startswith(begun)]
 
@@ -117,7 +117,7 @@ class World:
 def at(
     line: str, *, cell: bool = False, known: World | None = None, **namespace: object
 ) -> tuple[Completion, int]:
-    """The completion where `|` stands in the line, and the cursor."""
+    """Return the completion at the `|` in the line, and the cursor position."""
     cursor = line.index("|")
     return complete(line.replace("|", "", 1), cursor, cell, known or World(), namespace), cursor
 
@@ -127,7 +127,7 @@ def texts(line: str, *, cell: bool = False, known: World | None = None, **namesp
 
 
 def lines(line: str, **namespace: Any) -> list[str]:
-    """The line up to the cursor, as it becomes with each candidate."""
+    """Return the line up to the cursor as each candidate would complete it."""
     completion, _ = at(line, **namespace)
     return [line[: completion.start] + each.text for each in completion.candidates]
 
@@ -413,7 +413,7 @@ def test_attributes_and_indexes_are_left_to_ipython(line: str) -> None:
     assert at(line, hero=1)[0].python
 
 
-# Any line.
+# Arbitrary lines.
 
 
 LINE = st.lists(
@@ -445,7 +445,7 @@ def test_where_nothing_is_known_no_verb_stumbles(verb: str, rest: str) -> None:
     assert completion.start <= cursor
 
 
-# Where the line is.
+# The position of the magic line in a cell.
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""TAB where a verb takes a file: paths as they must be written, and the option's values."""
+"""TAB completion for verbs that take a file: paths quoted as needed, and option values."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from zooop_nb.verbs import ORDER_VERBS, VERBS
 
 
 class Folder(World):
-    """A folder with these files in it."""
+    """An imaginary folder with a few files."""
 
     def paths(self, begun: str) -> Sequence[str]:
         names = ["cat.png", "my cat.png", "it's.png", "old/"]
@@ -20,7 +20,7 @@ class Folder(World):
 
 
 def offered(line: str) -> list[str]:
-    """The whole lines that TAB at the end of this one leads to."""
+    """Return the whole lines that TAB at the end of this one offers."""
     found = complete(line, len(line), False, Folder(), {})
     return [line[: found.start] + each.text for each in found.candidates]
 

@@ -1,5 +1,4 @@
-"""The ledger as a DataFrame: the promised columns and dtypes, the server's figures, and null for what it did
-not say."""
+"""The ledger as a DataFrame: the promised columns and dtypes, the server's figures, null for the rest."""
 
 import json
 import uuid
@@ -95,7 +94,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def made(
     ledger: Ledger, status: str = "succeeded", credits: float | None = 8, outputs: Any = (), **known: Any
 ) -> str:
-    """An order from its quote to its end."""
+    """Record an order from its quote to its end, and return its id."""
     record = OrderRecord(
         order_id=str(uuid.uuid4()),
         batch="b1",

@@ -1,4 +1,4 @@
-"""The diagnosis's rules: whose it is, which site tells, what the sandbox needs."""
+"""The rules of the diagnosis: who is at fault, which site to check, what the sandbox needs."""
 
 import ast
 import asyncio
@@ -82,7 +82,7 @@ def apply(loop=None):
     if not hasattr(asyncio, "_nest_patched"):
         asyncio._nest_patched = True
 """
-"""What nest_asyncio leaves behind; the package itself is archived, and is no dependency."""
+"""A stand-in with the traces that nest_asyncio leaves; the package is archived and not a dependency."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The tree of errors: one root, remedies as data, and errors that survive a trip between processes."""
+"""The error tree: one root, remedies as data, and errors that survive pickling between processes."""
 
 import concurrent.futures
 import multiprocessing

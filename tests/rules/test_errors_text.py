@@ -1,4 +1,4 @@
-"""Every remedy has words in both faces, and whoever raises gives the values that the words need."""
+"""Every remedy has a text for the magics and one for Python, and every `raise` passes the values it needs."""
 
 import ast
 import string
@@ -43,7 +43,10 @@ def fields(template: str) -> set[str]:
 
 
 def remedies_in(source: str) -> Iterator[tuple[Action, set[str] | None]]:
-    """Each `remedy(Action.X, name=...)` of a module with the names of its values; None if `**` hides them."""
+    """Yield the action of each `remedy(Action.X, name=...)` call in a module, and the names of its values.
+
+    The names are None if `**` hides them.
+    """
     for node in ast.walk(ast.parse(source)):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "remedy"):
             continue
@@ -88,7 +91,7 @@ def test_whoever_raises_gives_the_values_that_the_words_need() -> None:
         if names is not None:
             assert fields(WORDS[do]) <= names, f"{file}: remedy(Action.{do.name}, ...) lacks a value"
             said = Remedy(do, {name: f"<{name}>" for name in names})
-            # The Python face raises KeyError for a value that it lacks.
+            # Formatting the text for Python raises KeyError if a value is missing.
             assert all(f"<{name}>" in str(ZooopError("", remedies=[said])) for name in fields(WORDS[do]))
 
 

@@ -1,4 +1,4 @@
-"""A `%zooop` line is read as people type it, and what cannot be meant is an error before it is paid for."""
+"""A `%zooop` line is parsed as people type it, and an ambiguous one is an error before anything is paid."""
 
 from __future__ import annotations
 

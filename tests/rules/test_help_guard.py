@@ -1,4 +1,4 @@
-"""A prompt may end in `?`: the line reaches the magic, and no other line of any cell changes."""
+"""A prompt may end in `?`: the line still reaches the magic, and no other line of any cell changes."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_only_spaces_behind_question_marks_are_ever_added(cell: str) -> None:
 
 
 class Recorder:
-    """A shell with a `%zooop` that notes what reaches it and returns the line."""
+    """A shell whose `%zooop` records each line it receives and returns it."""
 
     def __init__(self) -> None:
         config = Config()
@@ -145,7 +145,7 @@ class Recorder:
             self.seen.append((line.strip(), cell))
             return line.strip()
 
-        magic: Any = no_var_expand  # typed as if it took methods of a shell
+        magic: Any = no_var_expand  # typed as if for methods of a shell only
         self.shell.register_magic_function(magic(zooop), "line_cell", "zooop")
         self.shell.input_transformers_cleanup.append(keep_question_marks)
 

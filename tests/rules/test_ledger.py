@@ -1,4 +1,4 @@
-"""The ledger's store: what happens to an order, durably, once."""
+"""The ledger's store: every event of an order is recorded durably and exactly once."""
 
 import sqlite3
 import threading
@@ -205,7 +205,7 @@ def test_events_are_never_changed_and_never_deleted(ledger: Ledger) -> None:
             ledger._db.connection.execute(statement)
 
 
-# What is unfinished, and whose it is.
+# Unfinished orders and their owners.
 
 
 def test_what_is_unfinished_is_listed_oldest_first_until_it_has_ended(ledger: Ledger) -> None:
@@ -341,7 +341,7 @@ def test_the_content_of_a_url_is_known_from_uploads_and_from_outputs(ledger: Led
     assert ledger.content_of("https://z/o") is None
 
 
-# The file.
+# The database file.
 
 
 def test_it_survives_a_restart_and_knows_its_schema(tmp_path: Path) -> None:

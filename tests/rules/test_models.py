@@ -1,4 +1,4 @@
-"""Which model and version: the guide's rules."""
+"""Which model and version are used: the rules of the guide."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The order and the one value that names it."""
+"""The order and its fingerprint, the one value that identifies it."""
 
 import hashlib
 import json
@@ -31,14 +31,14 @@ def named(params: dict[str, Any], target: Target = MODEL) -> str:
 
 
 def turned(value: Any) -> Any:
-    """The same value with every dictionary the other way round."""
+    """Return the value with the keys of every dictionary reversed."""
     if isinstance(value, dict):
         return {name: turned(each) for name, each in reversed(value.items())}
     return [turned(each) for each in value] if isinstance(value, list) else value
 
 
 def plain(value: Any) -> Any:
-    """What JSON tells of a value: 1.0 is 1, and True is not."""
+    """Return the value as JSON distinguishes it: 1.0 equals 1, True does not."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):

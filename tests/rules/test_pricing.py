@@ -1,4 +1,4 @@
-"""From what was asked for to an order and its row in the ledger: the pure parts."""
+"""From a request to an order and its row in the ledger: the pure parts."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ QUOTE = Quote(8, 18, "m1", "pro", "Flux", Breakdown("720p", 8, 1, 0, 0, False))
 
 
 class Here:
-    """What `record_for` needs of a backend."""
+    """The part of a backend that `record_for` needs."""
 
     host, token, mode = "https://api.zooop.ai", "digest", "live"
 

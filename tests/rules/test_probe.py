@@ -1,4 +1,4 @@
-"""The facts of outputs, as their files tell them."""
+"""The properties of outputs, as read from their files."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from zooop_nb.sandbox.media import Work, render
 
 
 def made(folder: Path, action: str, **asked: Any) -> tuple[Path, str]:
-    """A real file of the sandbox's."""
+    """Write a real file rendered by the sandbox; return its path and content type."""
     work = Work(action=action, prompt="a boat", params={}, inputs={}, model="M", seed=1, **asked)
     piece = render(work)[0]
     path = folder / "1"

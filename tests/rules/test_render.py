@@ -1,4 +1,4 @@
-"""What results, outputs and progress look like: whole, bounded, escaped, without the sandbox's address."""
+"""How results, outputs and progress are displayed: complete, bounded, escaped, without the sandbox's URL."""
 
 import base64
 import io
@@ -49,7 +49,7 @@ ATTRIBUTES = {
 
 
 class Page(HTMLParser):
-    """What a browser makes of the HTML: elements with their attributes, and the text."""
+    """The HTML as a browser parses it: elements with their attributes, and the text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Page(HTMLParser):
 
 
 def page(bundle: MimeBundle) -> Page:
-    """The bundle's page, once it is sure that it holds nothing but what may stand in a notebook."""
+    """Return the parsed HTML of a bundle, after checking that it holds only what a notebook allows."""
     assert set(bundle) == {"text/html", "text/plain"}
     json.dumps(bundle).encode()
     found = Page(bundle["text/html"])
@@ -126,7 +126,7 @@ def result(*outputs: Output, **changes: object) -> Result:
 
 
 def noise(width: int, height: int, channels: int = 3) -> Image.Image:
-    """The picture that compresses worst."""
+    """Return a picture of noise, which compresses worst."""
     pixels = np.random.default_rng(1).integers(0, 256, (height, width, channels), dtype=np.uint8)
     return Image.fromarray(pixels)
 
@@ -160,7 +160,7 @@ def clip(tmp_path: Path) -> Output:
 
 @pytest.fixture
 def long_clip(clip: Output) -> Output:
-    """A clip over the budget: bytes behind the last box change nothing of what it shows."""
+    """A clip over the budget: padding after the last MP4 box does not change what is displayed."""
     assert clip.path is not None
     with clip.path.open("ab") as file:
         file.write(b"\0\x30\0\0free".ljust(0x300000, b"\0"))
@@ -174,7 +174,7 @@ def test_a_picture_is_embedded_as_a_jpeg_within_its_bounds(opaque: Output) -> No
     data = embedded(shown["src"])
     assert len(data) <= preview.PICTURE_BYTES
     with Image.open(io.BytesIO(data)) as picture:
-        # The shape stays, up to a pixel.
+        # The aspect ratio is kept, to within a pixel.
         assert max(picture.size) <= preview.PICTURE.side
         assert picture.width / picture.height == pytest.approx(16 / 9, abs=0.02)
 
@@ -545,7 +545,7 @@ def test_text_stands_out_from_its_ground(text: str, ground: str) -> None:
 
 
 class Shown:
-    """A display that remembers what it was asked to show."""
+    """A display that records what it is given."""
 
     def __init__(self) -> None:
         self.now: MimeBundle | None = None

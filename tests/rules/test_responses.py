@@ -1,4 +1,4 @@
-"""From an HTTP answer to a shape or an error."""
+"""From an HTTP response to a shape or an error."""
 
 import email.utils
 import json

@@ -1,4 +1,4 @@
-"""When a call is sent again."""
+"""When a request is retried."""
 
 import asyncio
 import subprocess
@@ -76,7 +76,7 @@ def test_a_failure_without_a_status_is_sent_again_and_a_mistake_of_ours_is_not()
 
 
 class Hasty(asyncio.SelectorEventLoop):
-    """A loop that waits for nothing."""
+    """An event loop whose timers fire at once."""
 
     def call_later(  # type: ignore[override]  # the arguments go through as they come
         self, delay: float, *args: Any, **more: Any
@@ -85,7 +85,7 @@ class Hasty(asyncio.SelectorEventLoop):
 
 
 def tries(errors: Sequence[Exception], **more: int) -> tuple[int, Exception | None, list[float]]:
-    """How often a call was sent that fails with these, its last failure, and the waits that were due."""
+    """Return how often a request that fails with these errors is sent, its last error, and the waits due."""
     left, waits = list(errors), []
     sent = 0
 

@@ -1,4 +1,4 @@
-"""The sandbox's catalogue: what must be in it, and what the loader must not let through."""
+"""The sandbox's catalogue: what it must contain, and what the loader must reject."""
 
 import shutil
 import subprocess
@@ -18,7 +18,7 @@ from zooop_nb.sandbox.catalogue import Catalogue, CatalogueError, Model, load
 from zooop_nb.sandbox.catalogue.files import slip
 
 FOLDER = Path(catalogue_package.__file__).parent
-# libyaml's, where PyYAML was built with it: these tests read and write the catalogue a hundred times.
+# Use libyaml if PyYAML was built with it: these tests read and write the catalogue a hundred times.
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -49,7 +49,7 @@ def names(catalogue: Catalogue, type: str, subtype: str) -> list[str]:
     return [model.name for model in catalogue.models(type, subtype)]
 
 
-# What is in it
+# What the catalogue contains
 
 
 def test_every_category_has_models_and_there_are_seventy_or_more(
@@ -153,7 +153,7 @@ def test_the_prompts_limits_stand_at_the_model_too(catalogue: Catalogue) -> None
     assert (speech.public()["promptRequired"], speech.public()["promptMaxLength"]) == (False, 0)
 
 
-# What it shows
+# What the catalogue exposes
 
 
 def test_every_model_is_as_the_specification_describes_one(models: list[Model]) -> None:
@@ -272,12 +272,12 @@ def test_every_file_says_that_its_prices_and_timings_are_made_up() -> None:
     assert all("Prices and timings are made up" in file.read_text("utf-8") for file in priced)
 
 
-# What the loader refuses
+# What the loader rejects
 
 
 @pytest.fixture
 def edited(tmp_path: Path) -> Callable[[str, Callable[[Any], None]], Path]:
-    """A copy of the catalogue in which one file has been changed."""
+    """Return a factory of catalogue copies with one file changed."""
 
     def edit(stem: str, change: Callable[[Any], None]) -> Path:
         for file in FOLDER.glob("*.yaml"):
@@ -477,7 +477,7 @@ def test_a_slip_is_told_with_its_file_the_name_of_the_entry_and_the_key(
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
 def test_no_key_of_any_object_can_be_misspelt_unseen(file: Path) -> None:
-    """Every object of the files, params' constraints and prices included, knows its keys."""
+    """A misspelt key is rejected in every object of the files, including params' constraints and prices."""
     free = {"brands", "fixed", "rates", "when", "shared"}
     data = yaml.load(file.read_bytes(), Loader=LOADER)
 

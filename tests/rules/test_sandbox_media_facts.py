@@ -1,4 +1,4 @@
-"""What the sandbox reads from files: their facts, and what can be said of a picture's pixels."""
+"""What the sandbox reads from files: their properties, and a description of a picture's pixels."""
 
 import io
 from typing import Any

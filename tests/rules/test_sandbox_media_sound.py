@@ -1,4 +1,4 @@
-"""The sandbox's speech, music and effects, read back with PyAV."""
+"""The sandbox's speech, music and sound effects, read back with PyAV."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,7 +18,7 @@ def one(**order: object) -> tuple[Piece, Read]:
 
 
 def centre(sound: Read) -> float:
-    """The mean frequency of a sound in hertz: how bright it is."""
+    """Return the mean frequency of a sound in hertz, a measure of its brightness."""
     power = np.abs(np.fft.rfft(sound.samples)) ** 2
     return float((power * np.fft.rfftfreq(len(sound.samples), 1 / sound.rate)).sum() / power.sum())
 

@@ -1,4 +1,4 @@
-"""From a body to what runs: every documented refusal, and what the params become."""
+"""From a request body to what runs: every documented refusal, and what the params become."""
 
 import json
 from typing import Any
@@ -33,7 +33,7 @@ def refused(body: object, **scene: Any) -> Refusal:
 
 
 def refused_param(body: object) -> tuple[str, str]:
-    """The param that a 400 `invalid_payload` names, and its message."""
+    """Return the param that a 400 `invalid_payload` names, and its message."""
     refusal = refused(body)
     assert (refusal.status, refusal.code) == (400, "invalid_payload")
     assert refusal.param is not None
@@ -75,7 +75,7 @@ def test_the_family_of_an_error_follows_from_its_status_unless_it_is_given(statu
     assert Refusal(status, "any", "Any", type="api_error").type == "api_error"
 
 
-# What is named
+# Models, tools, templates and versions
 
 
 def test_every_public_model_runs_with_its_required_params_alone() -> None:
@@ -405,7 +405,7 @@ def test_a_templates_inputs_are_checked_like_any_param() -> None:
     assert [hint["id"] for hint in refusal.extras["params"]] == ["aspect_ratio"]  # type: ignore[attr-defined]
 
 
-# What the server asks about
+# What the policy check receives
 
 
 def test_media_params_are_told_with_their_urls_and_nothing_else_is() -> None:
@@ -429,7 +429,7 @@ def test_the_callers_own_words_are_told_and_not_the_recipes() -> None:
     }
 
 
-# The renderer's order
+# The order for the renderer
 
 
 @pytest.mark.parametrize(
@@ -532,7 +532,7 @@ def test_every_model_and_recipe_names_a_renderer_that_exists() -> None:
     assert used == set(ACTIONS)
 
 
-# Whatever is sent
+# Arbitrary bodies
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

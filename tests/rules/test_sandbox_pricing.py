@@ -1,4 +1,4 @@
-"""What orders cost: the documented formula, the documented examples, and not a credit of rounding error."""
+"""What orders cost: the documented formula and examples, without a credit of rounding error."""
 
 import json
 import math
@@ -27,7 +27,7 @@ def priced(body: Any, *, seconds: float = 10, frames: int = 240) -> Price:
     return price(resolve(catalogue(), body), dict.fromkeys(urls, seconds), dict.fromkeys(urls, frames))
 
 
-# The documents' own figures
+# The documented figures
 
 
 def test_the_documented_quote_of_kling_v3_is_eight_credits_with_this_breakdown() -> None:
@@ -98,7 +98,7 @@ def test_seedance_costs_more_and_grok_imagine_less_than_the_balanced_choice() ->
     assert grok < priced(raw(KLING)).credits < priced(raw(O3)).credits < seedance
 
 
-# What the price follows
+# What the price depends on
 
 
 def test_the_pricing_key_comes_from_the_params_and_the_version_sets_the_rate() -> None:

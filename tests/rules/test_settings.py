@@ -1,4 +1,4 @@
-"""The settings: precedence, values that cannot be used, and the token that shows itself to nobody."""
+"""Settings: precedence, invalid values, and the token that never shows itself."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The shapes: every documented example, and what a moving API may add to it."""
+"""Shapes: every documented example decodes, and so do the additions that a growing API may make."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ def read(body: object, shape: type[Any]) -> Any:
 
 
 def said(value: Any) -> Any:
-    """What a shape holds, as the wire would say it, without what stands at its default."""
+    """Return a shape as it would be sent, without the fields at their defaults."""
     return json.loads(msgspec.json.encode(value))
 
 
@@ -52,7 +52,7 @@ KEPT_AS_THEY_COME = {"options", "constraints", "enumValues", "default", "limits"
 
 
 def enriched(value: Any) -> Any:
-    """The body with new fields in every object that a shape reads."""
+    """Return the body with unknown fields added to every object that a shape reads."""
     if isinstance(value, dict):
         old = {name: each if name in KEPT_AS_THEY_COME else enriched(each) for name, each in value.items()}
         return old | {"aNewField": {"deep": [1]}, "new_2": None}

@@ -1,4 +1,4 @@
-"""`{expressions}` are filled once, keep their type where they stand alone, and a typo is never paid for."""
+"""`{expressions}` are filled once, keep their type if they stand alone, and a typo is never paid for."""
 
 from __future__ import annotations
 

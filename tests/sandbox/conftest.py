@@ -1,6 +1,6 @@
-"""A real sandbox on a real socket, as slow as the real thing, whose clock the tests move on.
+"""A real sandbox on a real socket, at realistic speed, with a clock that the tests advance.
 
-Every answer of an operation that any test gets is held to the OpenAPI document, strictly.
+Every response of an operation that any test receives is validated strictly against the OpenAPI document.
 """
 
 import socket
@@ -57,13 +57,13 @@ CHEAP = "Flux 2 Flash"
 
 
 class Api(SandboxHarness):
-    """A sandbox with a plain HTTP client, and names for what the tests do with it."""
+    """A sandbox with a plain HTTP client, and shorthands for what the tests do."""
 
     def __init__(self, *, speed: float, world: dict[str, Any]) -> None:
         super().__init__(speed=speed, world=world)
         self.http = httpx.Client(base_url=self.url, timeout=30)
         self.held_to_document = True
-        """Off while faults are set: their answers need not conform."""
+        """False while faults are set: their responses need not conform."""
         self._models: dict[str, dict[str, Any]] = {}
 
     def get(self, path: str, token: str | None = ALICE, **options: Any) -> httpx.Response:
@@ -107,7 +107,7 @@ class Api(SandboxHarness):
         return str(self.get(f"/v1/tasks/{task_id}", token).json()["status"])
 
     def finish(self, task_id: str, token: str = ALICE) -> dict[str, Any]:
-        """Move the clock as far as any model needs, and wait for the rendering alone."""
+        """Advance the clock until the task ends, so that only the rendering takes real time."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             task: dict[str, Any] = self.get(f"/v1/tasks/{task_id}", token).json()
@@ -118,7 +118,7 @@ class Api(SandboxHarness):
         raise AssertionError(f"task {task_id} did not end")
 
     def settle(self, upload_id: str, token: str = ALICE) -> dict[str, Any]:
-        """The same for a clip's upload."""
+        """Advance the clock until the check of a clip's upload ends."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             response = self.get(f"/v1/uploads/{upload_id}", token)
@@ -146,7 +146,7 @@ class Api(SandboxHarness):
 
 
 def conform(method: str, path: str, response: httpx.Response) -> None:
-    """Hold an answer to the document, where its path and method are in it."""
+    """Validate a response against the document, if the document has its path and method."""
     try:
         operation = conformity.operation_for(method, path)
     except LookupError:
@@ -157,7 +157,7 @@ def conform(method: str, path: str, response: httpx.Response) -> None:
 
 
 def error(response: httpx.Response) -> tuple[int, str]:
-    """Status and code of a refusal, which must be a whole envelope."""
+    """Return the status and code of a refusal, after checking that its envelope is complete."""
     refusal = response.json()["error"]
     assert isinstance(refusal["message"], str)
     assert refusal["message"]
@@ -180,7 +180,7 @@ def slow_sandbox() -> Iterator[Api]:
 
 @pytest.fixture
 def api(slow_sandbox: Api) -> Api:
-    """A sandbox at its world's beginning, as slow as the real thing: `advance` moves it on."""
+    """A sandbox in its world's initial state, at realistic speed: `advance` moves its clock."""
     slow_sandbox.reset()
     return slow_sandbox
 
@@ -202,7 +202,7 @@ def clip() -> bytes:
 
 @pytest.fixture
 def raw_call(slow_sandbox: Api) -> Callable[[bytes], bytes]:
-    """Sends bytes over a socket of its own, and returns all that comes back until the server closes."""
+    """Send bytes over a separate socket, and return everything received until the server closes it."""
 
     def call(data: bytes) -> bytes:
         host, port = slow_sandbox.url.removeprefix("http://").split(":")

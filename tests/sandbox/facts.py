@@ -1,10 +1,10 @@
-"""What one order of every category makes, read back with Pillow and PyAV: the table in the sandbox's README.
+"""What one order of every category makes, read back with Pillow and PyAV: the sandbox README's table.
 
     python -m tests.sandbox.facts            prints the table
-    python -m tests.sandbox.facts --write    puts it into zooop_nb/sandbox/README.md
+    python -m tests.sandbox.facts --write    writes it to zooop_nb/sandbox/README.md
 
-Every category's first model is ordered with its required params alone. Sizes in bytes differ a little from
-one release of the encoders to the next; all else is held to the table by `test_server_categories.py`.
+For each category its first model is ordered with only its required params. Sizes in bytes differ slightly
+between releases of the encoders; everything else is checked against the table by `test_server_categories.py`.
 """
 
 import io
@@ -41,7 +41,7 @@ MEDIA = {
 
 @dataclass(frozen=True)
 class Facts:
-    """One row."""
+    """One row of the table."""
 
     category: str
     model: str
@@ -59,7 +59,7 @@ class Facts:
 
 
 def filled(params: list[dict[str, Any]], uploads: dict[str, str]) -> dict[str, Any]:
-    """What a caller would send who reads nothing but the schema."""
+    """Return params for an order, as a caller who knows only the schema would fill them in."""
     sent: dict[str, Any] = {}
     for param in (param for param in params if param["required"]):
         listed = param.get("options") or param.get("enumValues")
@@ -76,7 +76,7 @@ def filled(params: list[dict[str, Any]], uploads: dict[str, str]) -> dict[str, A
 
 
 def read(category: str, model: str, url: str) -> Facts:
-    """Fetch an output and read it back."""
+    """Download an output and read it back."""
     served = httpx.get(url, timeout=60).raise_for_status()
     data, media_type = served.content, served.headers["content-type"]
     seconds = None
@@ -106,7 +106,7 @@ def _stream(stream: Any) -> str:
 
 
 def table_in_readme() -> dict[str, list[str]]:
-    """The README's rows, by category."""
+    """Return the rows of the README's table, by category."""
     _, _, rest = README.read_text("utf-8").partition(HEAD)
     rows = takewhile(lambda line: line.startswith("|"), rest.strip().splitlines())
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]

@@ -1,5 +1,7 @@
-"""Where generated calls cannot get far by chance, they are helped on: a `type` that goes with its `subtype`,
-uploads that are pictures and clips. Named by `schemathesis.toml`, beside this file.
+"""Hooks for generated requests that random data would rarely get right.
+
+They pick a `type` that matches its `subtype`, and upload real pictures and clips. `schemathesis.toml`, beside
+this file, refers to this module.
 """
 
 from typing import Any
@@ -19,7 +21,7 @@ _FILES = {
 
 @schemathesis.hook
 def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
-    """A link's body is the whole body: laid over a generated one, it would name two things to run."""
+    """Use a link's body as it is: merged with a generated one, it would name two things to run."""
     for path in raw_schema["paths"].values():
         for operation in path.values():
             for response in operation["responses"].values() if "responses" in operation else ():

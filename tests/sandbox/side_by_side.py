@@ -1,12 +1,12 @@
-"""The documentation's own curl lines, run against a sandbox: each answer beside the documented one.
+"""Run the documentation's curl lines against a sandbox; print each response beside the documented one.
 
     python tests/sandbox/side_by_side.py
 
-Starts a sandbox, runs every line with nothing changed but the host (and the ids that the documentation's
-text lost), and prints the documented example (`tests/support/examples`) on the left, the live answer on the
-right. Values differ, for the sandbox's prices and pictures are its own; a documented field that the live
-answer lacks, or another type of value, is marked and ends the run with 1. Lists are shown by the entry that
-stands first in the documentation, beside the live entry of the same id, slug or brand.
+Starts a sandbox, runs every line with only the host changed (and the ids that are missing from the
+documentation's text), and prints the documented example (`tests/support/examples`) on the left and the live
+response on the right. Values differ, because the sandbox has its own prices and pictures. A documented field
+that the live response lacks, or whose value has another type, is marked, and the script exits with status 1.
+Of each list, the documentation's first entry is shown, beside the live entry with the same id, slug or brand.
 """
 
 import json
@@ -67,7 +67,7 @@ def upload(content_type: str, file: str) -> str:
 
 
 class Session:
-    """One sandbox, a folder with the files that are sent, and the shell in it."""
+    """One sandbox, a folder with the files to send, and a shell in that folder."""
 
     def __init__(self, sandbox: SandboxProcess, folder: Path) -> None:
         self.sandbox = sandbox
@@ -95,14 +95,14 @@ class Session:
         return next(model for model in listed if model["name"] == name)
 
     def ended(self, path: str) -> None:
-        """Move the sandbox's clock past the time that a task or a clip takes, and wait for the rendering."""
+        """Advance the sandbox's clock past the time a task or a clip takes, and wait for the rendering."""
         self.advance(21)
         while json.loads(self.shell(get(path)))["status"] in ("queued", "running", "processing"):
             time.sleep(0.1)
 
 
 def lines(session: Session) -> Iterator[tuple[str, str, str]]:
-    """An example's name, the documentation's line, and the token that sends it."""
+    """Yield each example's name, the documentation's line, and the token that sends it."""
     yield "me.200.reference-abbreviated", get("/v1/me"), PERSONAL
     yield "me.200.no-cap-from-prose", get("/v1/me"), UNCAPPED
     yield "me.200.team-from-prose", get("/v1/me"), TEAM
@@ -166,7 +166,7 @@ ls out.*"""
 
 
 def files(folder: Path) -> None:
-    """What the lines send: a picture, a clip, and copies of both that the content policy refuses."""
+    """Write the files to send: a picture and a clip, blocked copies of both, and a clip that fails."""
     cat = render(Work(action="picture", prompt="a cat", width=320, height=240, alpha=True))[0].data
     clip = render(Work(action="video", prompt="a cat", width=160, height=90, seconds=1))[0].data
     for name, data in {
@@ -180,7 +180,7 @@ def files(folder: Path) -> None:
 
 
 def lacking(documented: Any, live: Any, place: str = "") -> Iterator[str]:
-    """What the documentation shows and the answer does not have, or has as another type of value."""
+    """Yield the documented fields that the response lacks or whose values have another type."""
     if isinstance(documented, dict):
         if not isinstance(live, dict):
             yield place
@@ -205,7 +205,7 @@ def _kind(value: object) -> type:
 
 
 def fellow(entry: Any, live: list[Any]) -> Any:
-    """The live list's entry to lay beside a documented one: of the same id, slug or brand, else the first."""
+    """Return the live entry to show beside a documented one: same id, slug or brand, else the first."""
     for key in ("id", "slug", "brand"):
         for other in live:
             if isinstance(entry, dict) and isinstance(other, dict) and key in entry and key in other:
@@ -216,7 +216,7 @@ def fellow(entry: Any, live: list[Any]) -> Any:
 
 
 def shortened(value: Any, documented: Any = None) -> Any:
-    """Lists of objects cut to one entry: the documented one's fellow."""
+    """Cut lists of objects to one entry, the one that matches the documented entry."""
     if isinstance(value, dict):
         known = documented if isinstance(documented, dict) else {}
         return {key: shortened(each, known.get(key)) for key, each in value.items()}

@@ -1,4 +1,4 @@
-"""Tokens, wallets, caps and limits: who may ask, how often, and who pays."""
+"""Tokens, wallets, caps and rate limits: who may call, how often, and who pays."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""One order of every category, from its schema to a file that is read back: what the README's table says."""
+"""One order of every category, from its schema to an output that matches the README's table."""
 
 import io
 from typing import Any

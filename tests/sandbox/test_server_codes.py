@@ -1,4 +1,4 @@
-"""Every status and code of the specification can be met, without any fault; the list is the document's."""
+"""Every documented status and code can be produced without faults; the list comes from the document."""
 
 import socket
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Case = tuple[str, int, str]
 Call = Callable[[Api, bytes], httpx.Response]
 
 HIDDEN = model_id("image", "default", "Old Model")
-"""Its id, which no list shows."""
+"""The id of a hidden model, which is not listed."""
 TOOL = {"aiTool": "background-removal", "params": {}}
 
 
@@ -41,7 +41,7 @@ def described(mark: bytes = b"", token: str = ALICE) -> Call:
 
 
 def spent(call: Call) -> Call:
-    """After the capped token has met its cap."""
+    """Return the call preceded by requests that use up the capped token's daily cap."""
 
     def then(api: Api, picture: bytes) -> httpx.Response:
         url = api.upload(picture, "image/png").json()["url"]
@@ -57,7 +57,7 @@ def named(name: str) -> Callable[[Api], object]:
 
 
 def too_large(api: Api, picture: bytes) -> httpx.Response:
-    """The length is announced and no byte follows: the refusal comes before the body."""
+    """Announce the length but send no body: the refusal comes before the body."""
     host, port = api.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(
@@ -70,7 +70,7 @@ def too_large(api: Api, picture: bytes) -> httpx.Response:
 
 
 def body_errors(send: Callable[[Callable[[Api], object]], Call], operation: str) -> dict[Case, Call]:
-    """What quote and submit refuse alike."""
+    """Return the cases that quote and submit refuse alike."""
     return {
         (operation, 400, "invalid_payload"): send(lambda api: {**api.order(), **TOOL}),
         (operation, 400, "missing_required_params"): send(
@@ -139,12 +139,12 @@ NOT_MET: dict[Case, str] = {
     **{(each, 403, "account_banned"): "a banned owner still reads" for each in READING},
     ("describeImage", 402, "token_daily_cap_exceeded"): "1 credit exceeds only a cap that is reached: 429",
 }
-"""Documented as possible, and never met here, with the reason."""
+"""Documented codes that these tests never produce -> the reason."""
 ELSEWHERE = {
     *((conformity.operation_for(method, path), 429, "rate_limited") for method, path, _ in LIMITED),
     *((conformity.operation_for("GET", path), 429, "rate_limited") for path, _, _ in ONE_BY_SLUG),
 }
-"""Met by the tests of the rate limits."""
+"""Codes that the tests of the rate limits produce."""
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
@@ -152,7 +152,7 @@ def test_a_documented_code_is_met(api: Api, picture: bytes, case: Case) -> None:
     operation, status, code = case
     response = CASES[case](api, picture)
     assert error(response) == (status, code)
-    # That the answer is the operation's own, and as documented, is held against the document again.
+    # Validate again for the expected operation, so that it is this operation's documented response.
     conformity.validate(operation, status, response.json(), strict=True)
 
 
@@ -177,7 +177,7 @@ def test_no_documented_code_is_left_out() -> None:
     }
     met = set(CASES) | ELSEWHERE
     assert documented - met == set(NOT_MET)
-    # More than is documented: the documents name no code for these two.
+    # These two are beyond the document, which names no code for them.
     assert met - documented == {
         ("submitTask", 503, "no_enabled_provider"),
         ("upload", 400, "invalid_payload"),

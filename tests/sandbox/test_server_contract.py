@@ -1,4 +1,4 @@
-"""The sandbox against the specification: nothing documented may be missing, and no input may break it."""
+"""The sandbox against the specification: no documented field may be missing, and no input may break it."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ UNLIMITED = dict.fromkeys(
 
 
 def gathered(api: Api, picture: bytes, clip: bytes) -> list[tuple[str, int, Any]]:
-    """One whole answer of each kind that the document knows."""
+    """Return one complete response of each kind that the document knows."""
     url = api.upload(picture, "image/png").json()["url"]
     blocked = api.upload(clip + b"sandbox-block:porn;", "video/mp4").json()["uploadId"]
     errored = api.upload(clip + b"sandbox-error:late;", "video/mp4").json()["uploadId"]
@@ -70,8 +70,10 @@ def gathered(api: Api, picture: bytes, clip: bytes) -> list[tuple[str, int, Any]
 
 
 def one_entry_each(body: Any) -> list[Any]:
-    """A list's answer as answers of one entry each, the first three: what holds of one holds of all, and a
-    long list takes long to check again for each of its thousand fields. Other answers stay whole.
+    """Split a list response into responses with one entry each, for its first three entries.
+
+    The entries are alike, and checking a long list again for each of its thousand fields takes too long.
+    Other responses are returned whole.
     """
     [(name, value), *rest] = body.items()
     if rest or not isinstance(value, list):
@@ -104,7 +106,7 @@ def test_every_operation_of_the_document_has_a_route(api: Api) -> None:
 
 
 def settled_books(url: str) -> Any:
-    """The books once no task runs any more."""
+    """Wait until no task is running, and return the books."""
     while True:
         books = httpx.get(f"{url}/_sandbox/books").json()
         if not any(wallet["running"] for wallet in books["wallets"]):
@@ -113,8 +115,10 @@ def settled_books(url: str) -> Any:
 
 
 def test_schemathesis_finds_nothing() -> None:
-    """Generated calls, and sequences along the document's links, with a token: as `schemathesis.toml` says.
-    The books tell that the links were followed: tasks ran to their end, pictures were sent and described.
+    """Run generated requests, and sequences along the document's links, with a token.
+
+    `schemathesis.toml` configures the run. The books show that the links were followed: tasks ended, and
+    pictures were uploaded and described.
     """
     world = {"limits": UNLIMITED, "tokens": [{"token": "zpk_test_generated", "balance": 10**9}]}
     with SandboxProcess.start(world=world, speed=0, control=True) as sandbox:

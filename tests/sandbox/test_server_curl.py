@@ -1,4 +1,4 @@
-"""The documentation's own shell lines, with nothing changed but the host."""
+"""The documentation's own shell lines, with only the host changed."""
 
 import shutil
 import subprocess
@@ -82,7 +82,7 @@ def test_an_order_from_quote_to_file_with_shell_patterns_alone(api: Api, tmp_pat
 def test_an_upload_with_curl_waits_for_100_continue_and_is_described(
     api: Api, tmp_path: Path, picture: bytes
 ) -> None:
-    # Over a megabyte curl asks first; bytes after a PNG's end do no harm.
+    # Above a megabyte curl asks before it sends the body; bytes after the end of a PNG are harmless.
     (tmp_path / "cat.png").write_bytes(picture + bytes(2_000_000))
     upload = """
     curl -v -fsS -X POST -H "Authorization: Bearer $ZOOOP_API_KEY" -H "Content-Type: image/png" \\
@@ -126,8 +126,9 @@ def test_every_documented_line_answers_with_every_documented_field() -> None:
 def test_the_official_scripts_loops_submit_poll_upload_and_download(
     api: Api, tmp_path: Path, picture: bytes, clip: bytes
 ) -> None:
-    """Their manners: fields by pattern, the first match counts; the key is the SHA-256 of the exact body; the
-    pollers ask until a status ends it.
+    """Behave as the official scripts do: match fields by pattern, poll until a final status.
+
+    The first match counts. The idempotency key is the SHA-256 of the exact body.
     """
     (tmp_path / "clip.mp4").write_bytes(clip)
     submit = """

@@ -1,4 +1,4 @@
-"""describe-image over the wire: one credit, and its failures paid back."""
+"""describe-image over HTTP: it costs 1 credit, and failures are refunded."""
 
 import httpx
 import pytest

@@ -1,6 +1,6 @@
-"""The sandbox with many clients at once: every order filled and paid once, and nothing refused but by limits.
+"""Many clients at once: every order is filled and paid once, and only rate limits refuse a request.
 
-How fast that is, is measured by `tests/bench/load.py` on request; here it must be right.
+`tests/bench/load.py` measures the speed on request; these tests check correctness.
 """
 
 import asyncio

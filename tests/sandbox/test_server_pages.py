@@ -1,4 +1,4 @@
-"""What can be listed and read: categories, tools, templates, documents, and what is not there."""
+"""What can be listed and read: categories, tools, templates, documents, and unknown pages."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""The sandbox as a process: how it starts, what it says, how it ends."""
+"""The sandbox as a process: how it starts, what it prints, how it ends."""
 
 import json
 import os
@@ -92,7 +92,7 @@ def test_the_help_says_how_to_begin_from_other_languages_for_a_class_and_for_tes
 
 
 def test_a_class_has_a_budget_each_and_is_served_on_every_network(tmp_path: Path) -> None:
-    """The README's own world file."""
+    """Use the world file from the README."""
     readme = Path(zooop_nb.sandbox.__file__).with_name("README.md").read_text("utf-8")
     world = readme.partition("## For a class")[2].partition("```json")[2].partition("```")[0]
     file = tmp_path / "class.json"
@@ -101,7 +101,7 @@ def test_a_class_has_a_budget_each_and_is_served_on_every_network(tmp_path: Path
     said = ready(process)
     assert said["url"].startswith("http://127.0.0.1:")
     assert said["token"] == "zpk_test_teacher"
-    # As another machine would: by a name of this one that the sandbox did not print.
+    # Connect as another machine would: by a host name that the sandbox did not print.
     by_name = said["url"].replace("127.0.0.1", "localhost")
     for student in ("zpk_test_ada", "zpk_test_grace"):
         headers = {"authorization": f"Bearer {student}"}
@@ -229,7 +229,7 @@ def test_a_sandbox_ends_with_the_process_that_started_it() -> None:
 
 
 def _running(pid: int) -> bool:
-    """Whether it runs: one that ended and that nobody has waited for does not."""
+    """Return whether the process is running; a zombie is not."""
     status = Path(f"/proc/{pid}/stat")
     try:
         return status.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -1,4 +1,4 @@
-"""The sandbox's table of rules names tests that exist, and leaves no rule without one or a reason."""
+"""The sandbox's table of rules names only existing tests, and every rule has a test or a reason."""
 
 import re
 from pathlib import Path

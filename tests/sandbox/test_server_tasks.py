@@ -1,4 +1,4 @@
-"""Tasks over the wire: submit, queue, run, end; what is paid, and what is paid back."""
+"""Tasks over HTTP: submit, queue, run and end; what is charged and what is refunded."""
 
 import re
 import time
@@ -241,7 +241,7 @@ def test_the_estimate_is_the_median_of_the_models_last_ten_successes(api: Api) -
         task_id = api.submit()["taskId"]
         assert (estimate() is None) == (number == 0)
         api.advance(seconds)
-        # Its time is over: what it still takes is the rendering.
+        # The simulated time is over; only the rendering still takes time.
         while api.status(task_id) == "running":
             time.sleep(0.01)
         assert api.status(task_id) == "succeeded"

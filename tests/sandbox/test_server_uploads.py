@@ -1,4 +1,4 @@
-"""Uploads over the wire: what is taken, what is refused, and who may look."""
+"""Uploads over HTTP: what is accepted, what is refused, and who may see them."""
 
 import io
 import re
@@ -191,7 +191,7 @@ def test_a_body_that_grows_too_large_is_refused(api: Api) -> None:
 
 
 def test_a_client_that_waits_is_told_to_go_on(raw_call: Callable[[bytes], bytes], api: Api) -> None:
-    # The body is sent along: what counts here is that the server says 100 before its answer.
+    # The body is sent at once: what matters is that the server sends 100 before its final response.
     data = encoded(Image.new("RGB", (8, 8), "red"), "PNG")
     answer = raw_call(_head(len(data)) + data)
     interim, _, final = answer.partition(b"\r\n\r\n")

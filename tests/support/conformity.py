@@ -1,4 +1,4 @@
-"""Holds bodies to the OpenAPI document: one place that knows how, for the client's tests and the sandbox's.
+"""Validate bodies against the OpenAPI document, for the tests of the client and of the sandbox alike.
 
     from tests.support import conformity
 
@@ -7,21 +7,22 @@
     conformity.validate_schema("Task", task)
 
 `validate` raises `ConformityError` (an AssertionError, so a plain test failure) that lists every problem with
-its place. It checks the status (documented for the operation), the body, and, where `headers` are given,
-those that the document requires (`Retry-After`) and the media type.
+its location. It checks the status (documented for the operation), the body and, if `headers` are given, the
+media type and the headers that the document requires (`Retry-After`).
 
-**Strict.** The documentation abbreviates some examples, so the document cannot require all that a server
-sends. With `strict=True` a schema's `x-always` fields are required too. Hold a server's answers to that:
+**Strict.** The documentation abbreviates some examples, so the document cannot require every field that a
+server sends. With `strict=True` a schema's `x-always` fields are required too. Use it for a server's
+responses:
 
     conformity.validate(operation, status, body, strict=True)
     for pointer in conformity.deletable_fields(operation, status, body):
         with pytest.raises(conformity.ConformityError):
             conformity.validate(operation, status, conformity.without(body, pointer), strict=True)
 
-`deletable_fields` yields the JSON pointer of every field in the body that the document knows and that may not
-be absent, arrays' entries included. Fields that may be (`x-optional`: a param's `default`, a price's `note`)
-cannot be missed by a schema: compare those with their source. A body may be any JSON value; text answers are
-`str`.
+`deletable_fields` yields the JSON pointer of every field in the body, array entries included, that the
+document knows and that must be present. A schema cannot detect that an optional field is missing
+(`x-optional`: a param's `default`, a price's `note`): compare those with their source. A body may be any JSON
+value; text responses are `str`.
 """
 
 import copy
@@ -48,7 +49,7 @@ _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 class ConformityError(AssertionError):
-    """A body, status or header that the document does not allow; `problems` says where and what."""
+    """A body, status or header that the document does not allow; `problems` lists what and where."""
 
     def __init__(self, subject: str, problems: list[str]) -> None:
         self.problems = problems
@@ -63,13 +64,13 @@ class Operation:
 
     id: str
     method: str
-    """In capitals."""
+    """In upper case."""
     path: str
     """With its params in braces."""
     place: str
     """The JSON pointer within the document."""
     statuses: tuple[int, ...]
-    """Those that are documented."""
+    """The documented statuses."""
     authenticated: bool
 
 
@@ -90,7 +91,7 @@ class Example:
         return not self.name.endswith("-abbreviated")
 
     def validate(self, *, strict: bool = False) -> None:
-        """Validate it as what its name says it is. Raises `ConformityError`."""
+        """Validate the example as what its name declares. Raise `ConformityError` if it does not conform."""
         if self.schema is not None:
             validate_schema(self.schema, self.body, strict=strict)
         elif self.operation_id is not None and self.status is not None:
@@ -101,7 +102,7 @@ class Example:
 
 @cache
 def document(*, strict: bool = False) -> dict[str, Any]:
-    """The OpenAPI document; with `strict`, every `x-always` is merged into its schema's `required`."""
+    """Return the OpenAPI document; with `strict`, merge every `x-always` into its schema's `required`."""
     if strict:
         merged: dict[str, Any] = _required_always(document())
         return merged
@@ -111,7 +112,7 @@ def document(*, strict: bool = False) -> dict[str, Any]:
 
 @cache
 def operations() -> Mapping[str, Operation]:
-    """Every operation of the document, by operationId."""
+    """Return every operation of the document, by operationId."""
     found = {}
     for path, methods in document()["paths"].items():
         for method in _METHODS:
@@ -130,7 +131,10 @@ def operations() -> Mapping[str, Operation]:
 
 
 def operation_for(method: str, path: str) -> str:
-    """The operationId for a method and a path, concrete or a template. Raises LookupError."""
+    """Return the operationId for a method and a path (concrete or a template).
+
+    Raise LookupError if there is none.
+    """
     bare = path.partition("?")[0]
     for operation in operations().values():
         pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(operation.path))
@@ -140,7 +144,7 @@ def operation_for(method: str, path: str) -> str:
 
 
 def codes(operation_id: str, status: int) -> frozenset[str] | None:
-    """Return the error codes documented for a status of an operation; None if there are none."""
+    """Return the error codes documented for a status of an operation, or None if the document names none."""
     schema = _schema_of(operation_id, status, "application/json")
     found = frozenset(
         code
@@ -162,9 +166,9 @@ def validate(
     headers: Mapping[str, str] | None = None,
     strict: bool = False,
 ) -> None:
-    """Validate a response against the document. Given `headers` are checked too, ignoring case.
+    """Validate a response against the document. `headers`, if given, are checked case-insensitively.
 
-    Raises `ConformityError`; LookupError for an operation that the document does not have.
+    Raise `ConformityError` if it does not conform, LookupError if the document does not have the operation.
     """
     operation = _operation(operation_id)
     subject = f"{operation_id} {status}"
@@ -189,7 +193,7 @@ def validate(
 
 
 def validate_body(operation_id: str, body: object) -> None:
-    """Validate a request body against the document. Raises `ConformityError`."""
+    """Validate a JSON request body against the document. Raise `ConformityError` if it does not conform."""
     place = f"{_operation(operation_id).place}/requestBody"
     _, place = _followed(_at(place), place)
     problems = _problems(f"{place}/content/{_escaped('application/json')}/schema", body, strict=False)
@@ -198,7 +202,10 @@ def validate_body(operation_id: str, body: object) -> None:
 
 
 def validate_schema(name: str, body: object, *, strict: bool = False) -> None:
-    """Validate a value against a schema of the document. Raises `ConformityError`, or LookupError."""
+    """Validate a value against one schema of the document.
+
+    Raise `ConformityError` if it does not conform, LookupError if there is no such schema.
+    """
     if name not in document()["components"]["schemas"]:
         raise LookupError(f"the document has no schema {name}")
     problems = _problems(f"/components/schemas/{name}", body, strict)
@@ -207,16 +214,19 @@ def validate_schema(name: str, body: object, *, strict: bool = False) -> None:
 
 
 def deletable_fields(operation_id: str, status: int, body: object) -> Iterator[str]:
-    """The JSON pointers of the fields of an answer that strict checks miss when they are deleted.
+    """Yield the JSON pointer of each field of a response whose deletion fails the strict validation.
 
-    The body must conform. Text answers have none.
+    The body must conform. Text responses yield nothing.
     """
     schema = _schema_of(operation_id, status, "application/json")
     yield from sorted(_held(schema, body, "")) if schema else ()
 
 
 def without(body: Any, pointer: str) -> Any:
-    """A copy of a body without the field (or array entry) that a JSON pointer names. Raises LookupError."""
+    """Return a copy of a body without the field (or array entry) at a JSON pointer.
+
+    Raise LookupError if there is none.
+    """
     changed = copy.deepcopy(body)
     *parents, last = (_unescaped(step) for step in pointer.split("/")[1:])
     holder = changed
@@ -227,7 +237,7 @@ def without(body: Any, pointer: str) -> Any:
 
 
 def examples() -> Iterator[Example]:
-    """Every JSON example of the documentation; `examples/README.md` says how the files are named."""
+    """Yield every JSON example of the documentation; `examples/README.md` explains the file names."""
     for path in sorted(EXAMPLES.glob("*.json")):
         subject, kind, _ = path.stem.split(".", 2)
         body = json.loads(path.read_text(encoding="utf-8"))
@@ -318,7 +328,7 @@ def _followed(node: dict[str, Any], place: str) -> tuple[dict[str, Any], str]:
 
 
 def _held(place: str, body: object, at: str) -> set[str]:
-    """The pointers of the fields in `body` that the schema at `place` requires, read as strict checks do."""
+    """Return the pointers of the fields in `body` that the schema at `place` requires in strict mode."""
     schema = _at(place, strict=True)
     if not isinstance(schema, dict):
         return set()
@@ -339,7 +349,7 @@ def _held(place: str, body: object, at: str) -> set[str]:
 
 
 def _branches(place: str, schema: Mapping[str, Any], body: object) -> Iterator[str]:
-    """The subschemas that `body` must meet as well. Of alternatives, one that is met alone."""
+    """Yield the further subschemas that apply to `body`; an alternative only if no other one matches."""
     yield from (f"{place}/allOf/{index}" for index in range(len(schema.get("allOf", ()))))
     for keyword in ("oneOf", "anyOf"):
         choices = [f"{place}/{keyword}/{index}" for index in range(len(schema.get(keyword, ())))]

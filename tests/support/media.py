@@ -1,4 +1,4 @@
-"""Test pictures, clips and sounds, and functions that read media back, with Pillow, PyAV and numpy."""
+"""Test pictures, clips and sounds, and reading rendered files back, with plain Pillow, PyAV and numpy."""
 
 import io
 import math
@@ -18,7 +18,7 @@ def picture(
     ground: tuple[int, int, int] = (40, 90, 200),
     subject: tuple[int, int, int] = (230, 120, 40),
 ) -> Image.Image:
-    """Return a disc on a plain background."""
+    """Return a picture of a disc on a uniform background."""
     image = Image.new("RGB", (width, height), ground)
     reach = min(width, height) // 4
     middle = width // 2, height // 2
@@ -41,13 +41,13 @@ def loaded(data: bytes) -> Image.Image:
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """Return the mean difference of two pictures of the same size, 0 to 255."""
+    """Return the mean difference between two pictures of the same size, from 0 to 255."""
     a, b = (np.asarray(image.convert("RGB"), dtype=float) for image in (one, other))
     return float(np.abs(a - b).mean())
 
 
 def tone(hertz: float, seconds: float, rate: int = 16_000, *, loud_from: float = 0.0) -> bytes:
-    """Return a WAV file with one tone, silent before `loud_from`."""
+    """Return a WAV file with one tone, silent before `loud_from` seconds."""
     t = np.arange(round(seconds * rate)) / rate
     wavy = sum(np.sin(math.tau * hertz * part * t) / part for part in (1, 2, 3)) * 0.3 * (t >= loud_from)
     buffer = io.BytesIO()
@@ -60,7 +60,7 @@ def tone(hertz: float, seconds: float, rate: int = 16_000, *, loud_from: float =
 
 
 def clip(frames: list[Image.Image], rate: int = 10, format: str = "mp4", codec: str = "libx264") -> bytes:
-    """Return a silent clip, as a camera or a browser might record it."""
+    """Return a silent clip like those that cameras and browsers record."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=format) as output:
         # PyAV types a stream by its codec, which is not known here.
@@ -75,8 +75,8 @@ def clip(frames: list[Image.Image], rate: int = 10, format: str = "mp4", codec: 
 
 
 def moving(count: int = 8, step: int = 4) -> list[Image.Image]:
-    """Return frames of a picture that slides to the right."""
-    # Light and dark in one hue: H.264 keeps colours at half the size, and would blur a motley.
+    """Return the frames of a picture that slides to the right."""
+    # Vary the brightness of one hue: H.264 halves the colour resolution and would blur mixed colours.
     light = np.random.default_rng(7).uniform(0.2, 1.0, (12, 40, 1))
     wide = (light * (240, 210, 170)).astype(np.uint8)
     large = Image.fromarray(wide).resize((400, 120), Image.Resampling.BICUBIC)
@@ -85,7 +85,7 @@ def moving(count: int = 8, step: int = 4) -> list[Image.Image]:
 
 @dataclass
 class Read:
-    """A clip or sound, read back in full."""
+    """A clip or sound, fully decoded."""
 
     video: str | None
     audio: str | None
@@ -97,7 +97,7 @@ class Read:
 
     @property
     def heard(self) -> float:
-        """Seconds of sound."""
+        """The duration of the sound, in seconds."""
         return len(self.samples) / self.rate
 
 

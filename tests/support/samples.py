@@ -1,4 +1,4 @@
-"""Files to hand over: a small picture, two seconds of sound, two seconds of a clip."""
+"""Sample files: a small picture, two seconds of sound, a two-second clip."""
 
 import io
 import wave
@@ -15,12 +15,12 @@ def encoded(image: Image.Image, format: str) -> bytes:
 
 
 def picture() -> bytes:
-    """A PNG of 96 by 64 pixels."""
+    """Return a PNG of 96 by 64 pixels."""
     return encoded(Image.linear_gradient("L").resize((96, 64)).convert("RGB"), "PNG")
 
 
 def sound() -> bytes:
-    """Two seconds of WAV."""
+    """Return a WAV file of 2 seconds."""
     out = io.BytesIO()
     with wave.open(out, "wb") as file:
         file.setnchannels(1)
@@ -31,7 +31,7 @@ def sound() -> bytes:
 
 
 def clip() -> bytes:
-    """Two seconds of MP4, 64 by 48 pixels."""
+    """Return an MP4 file of 2 seconds, 64 by 48 pixels."""
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=10)
