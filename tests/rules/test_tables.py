@@ -38,6 +38,13 @@ def test_there_is_a_row_a_version_with_the_recommended_first_and_the_cheapest_of
     assert frame.loc[2, "params"] == "prompt, seed"
 
 
+def test_a_param_without_a_name_is_not_listed() -> None:
+    odd = Model(
+        "b", "Seedream", params=[Param("prompt"), Param(), Param(7)], versions=[version("standard", 1)]
+    )
+    assert models_frame([odd]).loc[0, "params"] == "prompt, 7"
+
+
 def test_the_first_may_be_the_cheapest_too() -> None:
     frame = models_frame(MODELS[2:3] + MODELS[1:2])
     assert frame["mark"].tolist() == ["recommended", "cheapest", "cheapest"]

@@ -11,7 +11,7 @@ from zooop_nb.contract.categories import Category
 from zooop_nb.contract.shapes import Model, Version
 from zooop_nb.errors import Action, InputError, UnknownName, remedy
 from zooop_nb.nearest import nearest
-from zooop_nb.orders.params import param_spec
+from zooop_nb.orders.params import param_specs
 
 IMAGE_DEFAULT: Final = "GPT Image 2.0"
 IMAGE_PARAMS: Final[Mapping[str, str]] = {"quality": "low", "resolution": "2k", "aspect_ratio": "1:1"}
@@ -96,9 +96,9 @@ def _cheapest(model: Model) -> float:
 
 def _offers(model: Model, name: str, value: str) -> bool:
     """Return whether the model still has this choice: the guide may be older than the model."""
-    for param in model.params:
-        if param.id == name:
-            choices = [choice.text.casefold() for choice in param_spec(param).choices]
+    for spec in param_specs(model.params):
+        if spec.id == name:
+            choices = [choice.text.casefold() for choice in spec.choices]
             return not choices or value in choices
     return False
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from zooop_nb.contract.shapes import Model, Recipe
+from zooop_nb.contract.shapes import Model, Param, Recipe
 from zooop_nb.ledger import Ledger
 
 
@@ -24,7 +24,7 @@ def models_frame(models: Sequence[Model]) -> pd.DataFrame:
                     "unit": price.unit if price else None,
                     "mark": "recommended" if place == number == 0 else "",
                     "note": price.note if price else None,
-                    "params": ", ".join(param.id for param in model.params),
+                    "params": _names(model.params),
                     "tags": ", ".join(model.tags),
                     "description": model.description,
                 }
@@ -46,7 +46,7 @@ def recipes_frame(recipes: Sequence[Recipe]) -> pd.DataFrame:
             "type": recipe.media_type,
             "credits": recipe.typical_price.typical_credits if recipe.typical_price else None,
             "unit": recipe.typical_price.unit if recipe.typical_price else None,
-            "params": ", ".join(param.id for param in recipe.params),
+            "params": _names(recipe.params),
             "summary": recipe.summary,
         }
         for recipe in recipes
@@ -88,3 +88,8 @@ def tasks_frame(ledger: Ledger) -> pd.DataFrame:
         "error",
     ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _names(params: Sequence[Param]) -> str:
+    """The params' names; an entry of the schema may lack its own."""
+    return ", ".join(str(param.id) for param in params if param.id)
