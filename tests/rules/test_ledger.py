@@ -1,11 +1,16 @@
 """The ledger's store: every event of an order is recorded durably and exactly once."""
 
+import itertools
 import sqlite3
+import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -369,19 +374,57 @@ def test_a_ledger_of_a_newer_schema_is_not_touched(tmp_path: Path) -> None:
 def test_a_change_that_breaks_off_leaves_nothing_half_written(ledger: Ledger) -> None:
     order = sent(ledger)
 
-    def interrupted() -> None:
-        with ledger._db.change() as db:
-            db.execute("UPDATE orders SET state = 'unknown'")
-            raise KeyboardInterrupt
+    def interrupted(db: sqlite3.Connection) -> None:
+        db.execute("UPDATE orders SET state = 'unknown'")
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        interrupted()
+        ledger._db.change(interrupted)
     assert ledger.get(order).state == "intended"
     ledger._db.connection.execute("BEGIN IMMEDIATE")
     ledger._db.connection.execute("UPDATE orders SET state = 'unknown'")
     ledger.release(order)
     record = ledger.get(order)
     assert (record.state, record.follower) == ("intended", None), "an interrupt between two statements"
+
+
+@pytest.mark.parametrize("method", ["get", "release", "claim"])
+def test_an_interrupt_at_any_moment_leaves_the_ledger_to_the_other_threads(
+    ledger: Ledger, method: str
+) -> None:
+    order = sent(ledger)
+    record = ledger.get(order)
+    call = partial(getattr(ledger, method), record if method == "claim" else order)
+    kept: list[BaseException] = []
+    with ThreadPoolExecutor(1) as other:
+        while True:
+            moment = len(kept)
+            try:
+                interrupted_at(moment, call)
+            except KeyboardInterrupt as error:
+                # A notebook keeps the last traceback, and with it whatever the interrupt left half done.
+                kept.append(error)
+                beside = other.submit(ledger.get, order).result(20)
+                assert beside.state == "intended"
+            else:
+                break
+    assert len(kept) > 5
+
+
+def interrupted_at(moment: int, call: Callable[[], object]) -> None:
+    """Make a call, interrupted at one of the moments at which Python looks for signals, counted from 0."""
+    moments = itertools.count()
+
+    def profile(_frame: FrameType, event: str, _arg: object) -> None:
+        if event in ("call", "c_return") and next(moments) == moment:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    sys.setprofile(profile)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
 
 
 def test_a_closed_ledger_says_so(ledger: Ledger) -> None:

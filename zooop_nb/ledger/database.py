@@ -5,12 +5,14 @@ WAL mode with full synchronisation; a rollback journal if the file system does n
 
 import importlib.resources
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import RLock
+from typing import TypeVar
 
 from zooop_nb.errors import Action, LedgerError, remedy
+
+T = TypeVar("T")
 
 BUSY_TIMEOUT = 30.0
 """Seconds to wait for another process that writes to the same file."""
@@ -41,34 +43,40 @@ class Database:
         with self._lock:
             self.connection.close()
 
-    @contextmanager
-    def change(self) -> Iterator[sqlite3.Connection]:
-        """Make one durable transaction of the block: all of it is written, or none."""
-        with self._lock:
-            try:
-                if self.connection.in_transaction:
-                    # An interrupt between two of our statements left it open; nothing of it was promised.
-                    self.connection.execute("ROLLBACK")
+    # These take functions, and are not context managers: an interrupt between a lock's acquisition in a
+    # context manager of Python and the start of its block leaves the lock held, and other threads wait for
+    # ever. The `with` of the lock itself is C and has no such moment.
+
+    def change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do the work as one durable transaction: all of it is written, or none. Return what it returns."""
+        try:
+            with self._lock:
+                self._roll_back()
                 self.connection.execute("BEGIN IMMEDIATE")
                 try:
-                    yield self.connection
+                    done = work(self.connection)
                     self.connection.execute("COMMIT")
                 except BaseException:
-                    # A commit that fails because the disk is full has rolled back already.
-                    if self.connection.in_transaction:
-                        self.connection.execute("ROLLBACK")
+                    self._roll_back()
                     raise
-            except sqlite3.Error as error:
-                raise unusable(self.path, error) from error
+                return done
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from error
 
-    @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
-        """Hold the connection for the block's queries."""
-        with self._lock:
-            try:
-                yield self.connection
-            except sqlite3.Error as error:
-                raise unusable(self.path, error) from error
+    def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what the query returns; no other thread uses the connection meanwhile."""
+        try:
+            with self._lock:
+                self._roll_back()
+                return query(self.connection)
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from error
+
+    def _roll_back(self) -> None:
+        """Undo a transaction that an interrupt left open: nothing of it was promised."""
+        # A commit that fails because the disk is full has rolled back already.
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
 
     def _set_journal(self) -> str:
         try:

@@ -1,23 +1,53 @@
 """The ledger's store: every step of an order is one durable transaction."""
 
-import json
+import functools
+import inspect
 import sqlite3
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from zooop_nb.contract.credits import Number
 from zooop_nb.contract.limits import DESCRIPTION_CREDITS, TERMINAL_STATUSES
 from zooop_nb.errors import UnknownName
 from zooop_nb.ledger import liveness
 from zooop_nb.ledger.database import BUSY_TIMEOUT, Database, unusable
-from zooop_nb.ledger.record import COLUMNS, OrderRecord, now
+from zooop_nb.ledger.record import OrderRecord, now
+from zooop_nb.ledger.rows import add_event, fetch, has_event, insert, merge_outputs, spent_on, update
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_Step: TypeAlias = Callable[Concatenate["Ledger", sqlite3.Connection, P], T]
+_Method: TypeAlias = Callable[Concatenate["Ledger", P], T]
+
+
+def _writes(step: _Step[P, T]) -> _Method[P, T]:
+    """Make a method of the step: it is called without `db`, and is one durable transaction."""
+    return _given_connection(step, Database.change)
+
+
+def _reads(query: _Step[P, T]) -> _Method[P, T]:
+    """Make a method of the query: it is called without `db`."""
+    return _given_connection(query, Database.read)
+
+
+def _given_connection(
+    step: _Step[P, T], run: Callable[[Database, Callable[[sqlite3.Connection], T]], T]
+) -> _Method[P, T]:
+    @functools.wraps(step)
+    def method(self: "Ledger", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return run(self._db, lambda db: step(self, db, *args, **kwargs))
+
+    signature = inspect.signature(step)
+    shown = [each for each in signature.parameters.values() if each.name != "db"]
+    method.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+    return method
 
 
 class Ledger:
@@ -45,49 +75,53 @@ class Ledger:
 
     # The steps of an order, in their order.
 
-    def record_quote(self, record: OrderRecord) -> None:
+    @_writes
+    def record_quote(self, db: sqlite3.Connection, record: OrderRecord) -> None:
         """Insert a new order with its quote. It is not to be submitted yet."""
-        with self._db.change() as db:
-            _insert(db, record)
-            _add_event(db, "quote", record.order_id, spent=0, credits=record.quoted)
+        insert(db, record)
+        add_event(db, "quote", record.order_id, spent=0, credits=record.quoted)
 
-    def record_intents(self, order_ids: Iterable[str], **known: Any) -> None:
+    @_writes
+    def record_intents(self, db: sqlite3.Connection, /, order_ids: Iterable[str], **known: Any) -> None:
         """Record that all of the orders are about to be sent, or none: from now on they may be paid.
 
         This process follows them. `known` are columns learned since the quote (`wallet`, `project`,
         `key_label`).
         """
-        with self._db.change() as db:
-            for order_id in order_ids:
-                _set(db, order_id, state="intended", sent_at=now(), follower=self.process.id, **known)
+        for order_id in order_ids:
+            update(db, order_id, state="intended", sent_at=now(), follower=self.process.id, **known)
 
-    def record_description_intent(self, record: OrderRecord) -> None:
+    @_writes
+    def record_description_intent(self, db: sqlite3.Connection, record: OrderRecord) -> None:
         """Insert a description that is about to be requested: from now on its credit may be spent."""
-        with self._db.change() as db:
-            _insert(db, replace(record, state="intended", sent_at=now(), follower=self.process.id))
+        insert(db, replace(record, state="intended", sent_at=now(), follower=self.process.id))
 
-    def record_description(self, order_id: str, credits: Number, words: Mapping[str, Any]) -> OrderRecord:
+    @_writes
+    def record_description(
+        self, db: sqlite3.Connection, order_id: str, credits: Number, words: Mapping[str, Any]
+    ) -> OrderRecord:
         """Record the description: it is paid, and the order has ended."""
-        with self._db.change() as db:
-            ended = {"state": "succeeded", "fetched_at": now(), "follower": None, "error": None}
-            _set(db, order_id, credits=credits, outputs=[{"words": words}], **ended)
-            _add_event(db, "describe", order_id, spent=credits, credits=credits)
-            return _get(db, order_id)
+        ended = {"state": "succeeded", "fetched_at": now(), "follower": None, "error": None}
+        update(db, order_id, credits=credits, outputs=[{"words": words}], **ended)
+        add_event(db, "describe", order_id, spent=credits, credits=credits)
+        return fetch(db, order_id)
 
-    def record_submission(self, order_id: str, task_id: str, status: str) -> None:
+    @_writes
+    def record_submission(self, db: sqlite3.Connection, order_id: str, task_id: str, status: str) -> None:
         """Record that the server accepted the order; a second acceptance of the same key adds nothing."""
-        with self._db.change() as db:
-            if _get(db, order_id).task_id is None:
-                _set(db, order_id, state="submitted", task_id=task_id, status=status, error=None)
-                _add_event(db, "submit", order_id, spent=0, credits=None)
+        if fetch(db, order_id).task_id is None:
+            update(db, order_id, state="submitted", task_id=task_id, status=status, error=None)
+            add_event(db, "submit", order_id, spent=0, credits=None)
 
-    def record_refusal(self, order_id: str, error: str) -> None:
+    @_writes
+    def record_refusal(self, db: sqlite3.Connection, order_id: str, error: str) -> None:
         """Record that the server refused the order: nothing was charged, and it has ended."""
-        with self._db.change() as db:
-            _set(db, order_id, state="refused", error=error, follower=None)
+        update(db, order_id, state="refused", error=error, follower=None)
 
+    @_writes
     def record_status(
         self,
+        db: sqlite3.Connection,
         order_id: str,
         *,
         status: str,
@@ -102,71 +136,72 @@ class Ledger:
         A figure that differs from the one before becomes a charge or a refund of the difference, once,
         even if several processes follow the same task.
         """
-        with self._db.change() as db:
-            record = _get(db, order_id)
-            if record.state in TERMINAL_STATUSES and status not in TERMINAL_STATUSES:
-                # A late response: another follower has seen the end already.
-                return record
-            if credits is not None:
-                spent = credits - _spent(db, order_id)
-                if spent or (status == "succeeded" and not _has(db, order_id, "charge")):
-                    event = "refund" if spent < 0 else "charge"
-                    _add_event(db, event, order_id, spent=spent, credits=credits)
-            _set(
-                db,
-                order_id,
-                state=status if status in TERMINAL_STATUSES else "submitted",
-                status=status,
-                credits=record.credits if credits is None else credits,
-                task_created_at=created_at or record.task_created_at,
-                task_completed_at=completed_at or record.task_completed_at,
-                outputs=_merge(record.outputs, outputs),
-                error=error,
-            )
-            return _get(db, order_id)
+        record = fetch(db, order_id)
+        if record.state in TERMINAL_STATUSES and status not in TERMINAL_STATUSES:
+            # A late response: another follower has seen the end already.
+            return record
+        if credits is not None:
+            spent = credits - spent_on(db, order_id)
+            if spent or (status == "succeeded" and not has_event(db, order_id, "charge")):
+                event = "refund" if spent < 0 else "charge"
+                add_event(db, event, order_id, spent=spent, credits=credits)
+        update(
+            db,
+            order_id,
+            state=status if status in TERMINAL_STATUSES else "submitted",
+            status=status,
+            credits=record.credits if credits is None else credits,
+            task_created_at=created_at or record.task_created_at,
+            task_completed_at=completed_at or record.task_completed_at,
+            outputs=merge_outputs(record.outputs, outputs),
+            error=error,
+        )
+        return fetch(db, order_id)
 
-    def record_outputs(self, order_id: str, outputs: Sequence[Mapping[str, Any]]) -> OrderRecord:
+    @_writes
+    def record_outputs(
+        self, db: sqlite3.Connection, order_id: str, outputs: Sequence[Mapping[str, Any]]
+    ) -> OrderRecord:
         """Record that the outputs are on this machine: the order has ended."""
-        with self._db.change() as db:
-            _set(db, order_id, outputs=list(outputs), fetched_at=now(), error=None, follower=None)
-            return _get(db, order_id)
+        update(db, order_id, outputs=list(outputs), fetched_at=now(), error=None, follower=None)
+        return fetch(db, order_id)
 
-    def record_unknown(self, order_id: str, why: str) -> None:
+    @_writes
+    def record_unknown(self, db: sqlite3.Connection, order_id: str, why: str) -> None:
         """Record that the order may have arrived or not, and must not be sent again."""
-        with self._db.change() as db:
-            _set(db, order_id, state="unknown", follower=None, error=why)
-            if _get(db, order_id).target == "describe" and not _has(db, order_id, "describe"):
-                # A row for the DataFrame: the server did not say what it cost.
-                _add_event(db, "describe", order_id, spent=0, credits=None)
+        update(db, order_id, state="unknown", follower=None, error=why)
+        if fetch(db, order_id).target == "describe" and not has_event(db, order_id, "describe"):
+            # A row for the DataFrame: the server did not say what it cost.
+            add_event(db, "describe", order_id, spent=0, credits=None)
 
     # Who follows an order.
 
-    def claim(self, record: OrderRecord) -> bool:
+    @_writes
+    def claim(self, db: sqlite3.Connection, record: OrderRecord) -> bool:
         """Follow an abandoned order from now on; false if another process was faster."""
-        with self._db.change() as db:
-            done = db.execute(
-                "UPDATE orders SET follower = ?, updated_at = ? WHERE order_id = ? AND follower IS ?",
-                (self.process.id, now(), record.order_id, record.follower),
-            )
-            return done.rowcount == 1
+        done = db.execute(
+            "UPDATE orders SET follower = ?, updated_at = ? WHERE order_id = ? AND follower IS ?",
+            (self.process.id, now(), record.order_id, record.follower),
+        )
+        return done.rowcount == 1
 
-    def release(self, order_id: str, error: str | None = None) -> OrderRecord:
+    @_writes
+    def release(self, db: sqlite3.Connection, order_id: str, error: str | None = None) -> OrderRecord:
         """Stop following the order, so that another run can claim it; `error` says why it is not finished."""
-        with self._db.change() as db:
-            _set(db, order_id, follower=None, **({} if error is None else {"error": error}))
-            return _get(db, order_id)
+        update(db, order_id, follower=None, **({} if error is None else {"error": error}))
+        return fetch(db, order_id)
 
-    def release_own(self, order_ids: Iterable[str]) -> None:
+    @_writes
+    def release_own(self, db: sqlite3.Connection, order_ids: Iterable[str]) -> None:
         """Release those of the orders that are in the ledger and that this process follows.
 
         A description stays followed: its request goes on by itself.
         """
-        with self._db.change() as db:
-            db.executemany(
-                "UPDATE orders SET follower = NULL, updated_at = ? WHERE order_id = ?"
-                " AND follower = ? AND target <> 'describe'",
-                [(now(), order_id, self.process.id) for order_id in order_ids],
-            )
+        db.executemany(
+            "UPDATE orders SET follower = NULL, updated_at = ? WHERE order_id = ?"
+            " AND follower = ? AND target <> 'describe'",
+            [(now(), order_id, self.process.id) for order_id in order_ids],
+        )
 
     def is_followed(self, record: OrderRecord) -> bool:
         """Return whether a live process follows the order."""
@@ -174,102 +209,102 @@ class Ledger:
 
     # Queries.
 
-    def get(self, order_id: str) -> OrderRecord:
+    @_reads
+    def get(self, db: sqlite3.Connection, order_id: str) -> OrderRecord:
         """Return one order. Raises `UnknownName`."""
-        with self._db.read() as db:
-            return _get(db, order_id)
+        return fetch(db, order_id)
 
-    def find(self, text: str) -> OrderRecord:
+    @_reads
+    def find(self, db: sqlite3.Connection, text: str) -> OrderRecord:
         """Return the order of an id: an order's or a task's, or its first 4 characters or more.
 
         Raises `UnknownName` if none or several match.
         """
-        with self._db.read() as db:
-            for column in ("order_id", "task_id"):
-                rows = db.execute(f"SELECT * FROM orders WHERE {column} = ?", (text,)).fetchall()
-                if rows:
-                    return OrderRecord.from_row(rows[0])
-            pattern = text.replace("%", "").replace("_", "") + "%"
-            rows = (
-                db.execute(
-                    "SELECT * FROM orders WHERE order_id LIKE :begins OR task_id LIKE :begins"
-                    " ORDER BY created_at LIMIT 4",
-                    {"begins": pattern},
-                ).fetchall()
-                if len(pattern) > 4
-                else []
-            )
+        for column in ("order_id", "task_id"):
+            rows = db.execute(f"SELECT * FROM orders WHERE {column} = ?", (text,)).fetchall()
+            if rows:
+                return OrderRecord.from_row(rows[0])
+        pattern = text.replace("%", "").replace("_", "") + "%"
+        rows = (
+            db.execute(
+                "SELECT * FROM orders WHERE order_id LIKE :begins OR task_id LIKE :begins"
+                " ORDER BY created_at LIMIT 4",
+                {"begins": pattern},
+            ).fetchall()
+            if len(pattern) > 4
+            else []
+        )
         if len(rows) == 1:
             return OrderRecord.from_row(rows[0])
         raise UnknownName("order", text, nearest=[row["order_id"] for row in rows])
 
-    def last(self, *, mode: str | None = None) -> OrderRecord | None:
+    @_reads
+    def last(self, db: sqlite3.Connection, *, mode: str | None = None) -> OrderRecord | None:
         """Return the newest order that was sent, descriptions aside."""
-        with self._db.read() as db:
-            row = db.execute(
-                "SELECT * FROM orders WHERE sent_at IS NOT NULL AND target <> 'describe'"
-                " AND (:mode IS NULL OR mode = :mode) ORDER BY sent_at DESC, rowid DESC LIMIT 1",
-                {"mode": mode},
-            ).fetchone()
+        row = db.execute(
+            "SELECT * FROM orders WHERE sent_at IS NOT NULL AND target <> 'describe'"
+            " AND (:mode IS NULL OR mode = :mode) ORDER BY sent_at DESC, rowid DESC LIMIT 1",
+            {"mode": mode},
+        ).fetchone()
         return None if row is None else OrderRecord.from_row(row)
 
-    def unfinished(self) -> list[OrderRecord]:
+    @_reads
+    def unfinished(self, db: sqlite3.Connection) -> list[OrderRecord]:
         """Return all orders that are under way, abandoned or unknown, oldest first."""
-        with self._db.read() as db:
-            rows = db.execute(
-                "SELECT * FROM orders WHERE state IN ('intended', 'submitted', 'unknown')"
-                " OR (state = 'succeeded' AND fetched_at IS NULL) ORDER BY created_at, rowid"
-            ).fetchall()
+        rows = db.execute(
+            "SELECT * FROM orders WHERE state IN ('intended', 'submitted', 'unknown')"
+            " OR (state = 'succeeded' AND fetched_at IS NULL) ORDER BY created_at, rowid"
+        ).fetchall()
         return [OrderRecord.from_row(row) for row in rows]
 
-    def sent(self, order_ids: Iterable[str]) -> list[OrderRecord]:
+    @_reads
+    def sent(self, db: sqlite3.Connection, order_ids: Iterable[str]) -> list[OrderRecord]:
         """Return those of the orders that may have been sent, in the given order."""
-        with self._db.read() as db:
-            rows = [
-                db.execute(
-                    "SELECT * FROM orders WHERE order_id = ? AND sent_at IS NOT NULL", (order_id,)
-                ).fetchone()
-                for order_id in order_ids
-            ]
+        rows = [
+            db.execute(
+                "SELECT * FROM orders WHERE order_id = ? AND sent_at IS NOT NULL", (order_id,)
+            ).fetchone()
+            for order_id in order_ids
+        ]
         return [OrderRecord.from_row(row) for row in rows if row is not None]
 
+    @_reads
     def abandoned(
-        self, fingerprint: str, cell_hash: str, notebook: str | None, run: str | None
+        self, db: sqlite3.Connection, fingerprint: str, cell_hash: str, notebook: str | None, run: str | None
     ) -> list[OrderRecord]:
         """Return the unfinished orders with this fingerprint that an earlier run of this cell left.
 
         Oldest first, and only those that no live process follows. `run` is the current run of the cell,
         whose own orders do not count.
         """
-        with self._db.read() as db:
-            rows = db.execute(
-                "SELECT * FROM orders WHERE fingerprint = ? AND cell_hash = ? AND notebook IS ?"
-                " AND run IS NOT ?"
-                " AND (state IN ('intended', 'submitted') OR (state = 'succeeded' AND fetched_at IS NULL))"
-                " ORDER BY created_at, rowid",
-                (fingerprint, cell_hash, notebook, run),
-            ).fetchall()
+        rows = db.execute(
+            "SELECT * FROM orders WHERE fingerprint = ? AND cell_hash = ? AND notebook IS ?"
+            " AND run IS NOT ?"
+            " AND (state IN ('intended', 'submitted') OR (state = 'succeeded' AND fetched_at IS NULL))"
+            " ORDER BY created_at, rowid",
+            (fingerprint, cell_hash, notebook, run),
+        ).fetchall()
         return [record for record in map(OrderRecord.from_row, rows) if not self.is_followed(record)]
 
-    def committed(self, *, since: str, mode: str) -> Number:
+    @_reads
+    def committed(self, db: sqlite3.Connection, *, since: str, mode: str) -> Number:
         """Return the credits spent in a mode since a time, plus what the orders sent since may still cost.
 
         An order whose end was not seen counts with its quote.
         """
-        with self._db.read() as db:
-            spent: Number = db.execute(
-                "SELECT coalesce(sum(e.spent), 0) FROM events e JOIN orders o USING (order_id)"
-                " WHERE e.at >= ? AND o.mode = ?",
-                (since, mode),
-            ).fetchone()[0]
-            open_: Number = db.execute(
-                # Nothing quotes a description; its price is documented.
-                "SELECT coalesce(sum(max(iif(o.target = 'describe', ?, o.quoted)"
-                " - (SELECT coalesce(sum(e.spent), 0) FROM events e"
-                " WHERE e.order_id = o.order_id), 0)), 0) FROM orders o"
-                " WHERE o.sent_at >= ? AND o.mode = ? AND o.state IN ('intended', 'submitted', 'unknown')",
-                (DESCRIPTION_CREDITS, since, mode),
-            ).fetchone()[0]
+        spent: Number = db.execute(
+            "SELECT coalesce(sum(e.spent), 0) FROM events e JOIN orders o USING (order_id)"
+            " WHERE e.at >= ? AND o.mode = ?",
+            (since, mode),
+        ).fetchone()[0]
+        open_: Number = db.execute(
+            # Nothing quotes a description; its price is documented.
+            "SELECT coalesce(sum(max(iif(o.target = 'describe', ?, o.quoted)"
+            " - (SELECT coalesce(sum(e.spent), 0) FROM events e"
+            " WHERE e.order_id = o.order_id), 0)), 0) FROM orders o"
+            " WHERE o.sent_at >= ? AND o.mode = ? AND o.state IN ('intended', 'submitted', 'unknown')",
+            (DESCRIPTION_CREDITS, since, mode),
+        ).fetchone()[0]
         return spent + open_
 
     def frame(self) -> "pd.DataFrame":
@@ -285,82 +320,40 @@ class Ledger:
 
     # Uploads.
 
-    def upload_url(self, token: str, host: str, sha256: str) -> str | None:
+    @_reads
+    def upload_url(self, db: sqlite3.Connection, token: str, host: str, sha256: str) -> str | None:
         """Return the URL under which this token uploaded this content to this host."""
-        with self._db.read() as db:
-            row = db.execute(
-                "SELECT url FROM uploads WHERE token = ? AND host = ? AND sha256 = ?", (token, host, sha256)
-            ).fetchone()
+        row = db.execute(
+            "SELECT url FROM uploads WHERE token = ? AND host = ? AND sha256 = ?", (token, host, sha256)
+        ).fetchone()
         return None if row is None else str(row["url"])
 
+    @_writes
     def record_upload(
-        self, token: str, host: str, sha256: str, url: str, content_type: str, size: int
+        self,
+        db: sqlite3.Connection,
+        token: str,
+        host: str,
+        sha256: str,
+        url: str,
+        content_type: str,
+        size: int,
     ) -> None:
         """Record an upload that is ready. `size` is in bytes."""
-        with self._db.change() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (token, host, sha256, url, content_type, size, now()),
-            )
+        db.execute(
+            "INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (token, host, sha256, url, content_type, size, now()),
+        )
 
-    def content_of(self, url: str) -> str | None:
+    @_reads
+    def content_of(self, db: sqlite3.Connection, url: str) -> str | None:
         """Return the SHA-256 of one of our uploads or outputs by its ZOOOP URL."""
-        with self._db.read() as db:
-            row = db.execute("SELECT sha256 FROM uploads WHERE url = ?", (url,)).fetchone()
-            if row is None:
-                # `instr` first: it is many times faster than parsing each order's JSON.
-                row = db.execute(
-                    "SELECT value ->> 'sha256' AS sha256 FROM orders, json_each(orders.outputs)"
-                    " WHERE instr(orders.outputs, :url) AND value ->> 'url' = :url",
-                    {"url": url},
-                ).fetchone()
+        row = db.execute("SELECT sha256 FROM uploads WHERE url = ?", (url,)).fetchone()
+        if row is None:
+            # `instr` first: it is many times faster than parsing each order's JSON.
+            row = db.execute(
+                "SELECT value ->> 'sha256' AS sha256 FROM orders, json_each(orders.outputs)"
+                " WHERE instr(orders.outputs, :url) AND value ->> 'url' = :url",
+                {"url": url},
+            ).fetchone()
         return None if row is None else row["sha256"]
-
-
-def _insert(db: sqlite3.Connection, record: OrderRecord) -> None:
-    row = record.row()
-    names = ", ".join(row)
-    db.execute(f"INSERT INTO orders ({names}) VALUES ({', '.join('?' * len(row))})", [*row.values()])
-
-
-def _get(db: sqlite3.Connection, order_id: str) -> OrderRecord:
-    row = db.execute("SELECT * FROM orders WHERE order_id = ?", (order_id,)).fetchone()
-    if row is None:
-        raise UnknownName("order", order_id)
-    return OrderRecord.from_row(row)
-
-
-def _set(db: sqlite3.Connection, order_id: str, **values: Any) -> None:
-    values["updated_at"] = now()
-    if unknown := values.keys() - set(COLUMNS):
-        raise AssertionError(f"no such columns: {unknown}")
-    if "outputs" in values:
-        values["outputs"] = json.dumps(values["outputs"], ensure_ascii=False, default=str)
-    names = ", ".join(f"{name} = ?" for name in values)
-    db.execute(f"UPDATE orders SET {names} WHERE order_id = ?", [*values.values(), order_id])
-
-
-def _add_event(
-    db: sqlite3.Connection, event: str, order_id: str, *, spent: Number, credits: Number | None
-) -> None:
-    db.execute(
-        "INSERT INTO events (event_id, at, event, order_id, spent, credits) VALUES (?, ?, ?, ?, ?, ?)",
-        (str(uuid.uuid4()), now(), event, order_id, spent, credits),
-    )
-
-
-def _spent(db: sqlite3.Connection, order_id: str) -> Number:
-    row = db.execute("SELECT coalesce(sum(spent), 0) FROM events WHERE order_id = ?", (order_id,)).fetchone()
-    spent: Number = row[0]
-    return spent
-
-
-def _has(db: sqlite3.Connection, order_id: str, event: str) -> bool:
-    found = db.execute("SELECT 1 FROM events WHERE order_id = ? AND event = ?", (order_id, event)).fetchone()
-    return found is not None
-
-
-def _merge(known: Iterable[Mapping[str, Any]], said: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Combine the outputs that the server names now with what is known of their files already."""
-    by_url = {each["url"]: each for each in known}
-    return [{**by_url.get(each["url"], {}), **each} for each in said]

@@ -1,0 +1,62 @@
+"""The ledger's statements about one order: its row, and its events. They run in the caller's transaction."""
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from zooop_nb.contract.credits import Number
+from zooop_nb.errors import UnknownName
+from zooop_nb.ledger.record import COLUMNS, OrderRecord, now
+
+
+def insert(db: sqlite3.Connection, record: OrderRecord) -> None:
+    row = record.row()
+    names = ", ".join(row)
+    db.execute(f"INSERT INTO orders ({names}) VALUES ({', '.join('?' * len(row))})", [*row.values()])
+
+
+def fetch(db: sqlite3.Connection, order_id: str) -> OrderRecord:
+    row = db.execute("SELECT * FROM orders WHERE order_id = ?", (order_id,)).fetchone()
+    if row is None:
+        raise UnknownName("order", order_id)
+    return OrderRecord.from_row(row)
+
+
+def update(db: sqlite3.Connection, order_id: str, **values: Any) -> None:
+    values["updated_at"] = now()
+    if unknown := values.keys() - set(COLUMNS):
+        raise AssertionError(f"no such columns: {unknown}")
+    if "outputs" in values:
+        values["outputs"] = json.dumps(values["outputs"], ensure_ascii=False, default=str)
+    names = ", ".join(f"{name} = ?" for name in values)
+    db.execute(f"UPDATE orders SET {names} WHERE order_id = ?", [*values.values(), order_id])
+
+
+def add_event(
+    db: sqlite3.Connection, event: str, order_id: str, *, spent: Number, credits: Number | None
+) -> None:
+    db.execute(
+        "INSERT INTO events (event_id, at, event, order_id, spent, credits) VALUES (?, ?, ?, ?, ?, ?)",
+        (str(uuid.uuid4()), now(), event, order_id, spent, credits),
+    )
+
+
+def spent_on(db: sqlite3.Connection, order_id: str) -> Number:
+    row = db.execute("SELECT coalesce(sum(spent), 0) FROM events WHERE order_id = ?", (order_id,)).fetchone()
+    spent: Number = row[0]
+    return spent
+
+
+def has_event(db: sqlite3.Connection, order_id: str, event: str) -> bool:
+    found = db.execute("SELECT 1 FROM events WHERE order_id = ? AND event = ?", (order_id, event)).fetchone()
+    return found is not None
+
+
+def merge_outputs(
+    known: Iterable[Mapping[str, Any]], said: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Combine the outputs that the server names now with what is known of their files already."""
+    by_url = {each["url"]: each for each in known}
+    return [{**by_url.get(each["url"], {}), **each} for each in said]
