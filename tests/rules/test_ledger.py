@@ -6,7 +6,6 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -396,18 +395,19 @@ def test_an_interrupt_at_any_moment_leaves_the_ledger_to_the_other_threads(
     record = ledger.get(order)
     call = partial(getattr(ledger, method), record if method == "claim" else order)
     kept: list[BaseException] = []
-    with ThreadPoolExecutor(1) as other:
-        while True:
-            moment = len(kept)
-            try:
-                interrupted_at(moment, call)
-            except KeyboardInterrupt as error:
-                # A notebook keeps the last traceback, and with it whatever the interrupt left half done.
-                kept.append(error)
-                beside = other.submit(ledger.get, order).result(20)
-                assert beside.state == "intended"
-            else:
-                break
+    while True:
+        try:
+            interrupted_at(len(kept), call)
+        except KeyboardInterrupt as error:
+            # A notebook keeps the last traceback, and with it whatever the interrupt left half done.
+            kept.append(error)
+            beside = threading.Thread(target=ledger.get, args=[order], daemon=True)
+            beside.start()
+            beside.join(20)
+            assert not beside.is_alive(), f"interrupted at moment {len(kept) - 1}"
+            assert ledger.get(order).state == "intended"
+        else:
+            break
     assert len(kept) > 5
 
 
