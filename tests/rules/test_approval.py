@@ -2,9 +2,11 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
+from tests.support.interrupts import ends_on_another_thread, interrupted_at_each_moment
 from zooop_nb.contract.shapes import KeyInfo, Me, Project, TeamWallet, UserWallet
 from zooop_nb.errors import Action, OverBudget
 from zooop_nb.orders.approval import Budget, check_call_budget, check_wallet, must_confirm
@@ -95,19 +97,21 @@ def test_the_calls_own_budget_holds_to_the_last_credit() -> None:
 
 
 def test_a_promise_that_is_too_much_says_what_is_left() -> None:
-    with (
-        pytest.raises(OverBudget, match="the budget of 10 has 3 left") as caught,
-        Budget().reserve(4, limit=10, committed=lambda: 7),
-    ):
-        pytest.fail("it was promised")
+    written: list[int] = []
+    write = partial(written.append, 1)
+    with pytest.raises(OverBudget, match="the budget of 10 has 3 left") as caught:
+        Budget().reserve(4, write, limit=10, committed=lambda: 7)
     assert [each.action for each in caught.value.remedies] == [Action.RAISE_BUDGET]
-    with pytest.raises(OverBudget, match="has 0 left"), Budget().reserve(1, limit=10, committed=lambda: 12):
-        pytest.fail("it was promised")
+    with pytest.raises(OverBudget, match="has 0 left"):
+        Budget().reserve(1, write, limit=10, committed=lambda: 12)
+    assert written == []
 
 
 def test_without_a_limit_nobody_asks_what_is_spent() -> None:
-    with Budget().reserve(10**9, limit=None, committed=lambda: pytest.fail("asked")):
-        pass
+    written: list[int] = []
+    write = partial(written.append, 1)
+    Budget().reserve(10**9, write, limit=None, committed=lambda: pytest.fail("asked"))
+    assert written == [1]
 
 
 def test_many_threads_never_promise_more_than_the_budget() -> None:
@@ -117,8 +121,7 @@ def test_many_threads_never_promise_more_than_the_budget() -> None:
     def order(_: int) -> bool:
         ready.wait()
         try:
-            with budget.reserve(3, limit=20, committed=lambda: sum(written)):
-                written.append(3)
+            budget.reserve(3, lambda: written.append(3), limit=20, committed=lambda: sum(written))
         except OverBudget:
             return False
         return True
@@ -130,7 +133,18 @@ def test_many_threads_never_promise_more_than_the_budget() -> None:
 
 def test_a_promise_that_breaks_off_gives_the_budget_back() -> None:
     budget = Budget()
-    with pytest.raises(ZeroDivisionError), budget.reserve(3, limit=3, committed=lambda: 0):
+
+    def fail() -> None:
         raise ZeroDivisionError
-    with budget.reserve(3, limit=3, committed=lambda: 0):
-        pass
+
+    with pytest.raises(ZeroDivisionError):
+        budget.reserve(3, fail, limit=3, committed=lambda: 0)
+    budget.reserve(3, lambda: None, limit=3, committed=lambda: 0)
+
+
+def test_an_interrupt_at_any_moment_gives_the_budget_back() -> None:
+    budget = Budget()
+    call = partial(budget.reserve, 3, lambda: None, limit=3, committed=lambda: 0)
+    moments = [ends_on_another_thread(call) for _ in interrupted_at_each_moment(call)]
+    assert all(moments)
+    assert len(moments) > 2

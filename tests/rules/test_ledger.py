@@ -1,21 +1,19 @@
 """The ledger's store: every event of an order is recorded durably and exactly once."""
 
-import itertools
 import sqlite3
-import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.interrupts import ends_on_another_thread, interrupted_at_each_moment
 from zooop_nb.errors import LedgerError, UnknownName
 from zooop_nb.ledger import Ledger, OrderRecord
 from zooop_nb.ledger.record import now
@@ -394,37 +392,12 @@ def test_an_interrupt_at_any_moment_leaves_the_ledger_to_the_other_threads(
     order = sent(ledger)
     record = ledger.get(order)
     call = partial(getattr(ledger, method), record if method == "claim" else order)
-    kept: list[BaseException] = []
-    while True:
-        try:
-            interrupted_at(len(kept), call)
-        except KeyboardInterrupt as error:
-            # A notebook keeps the last traceback, and with it whatever the interrupt left half done.
-            kept.append(error)
-            beside = threading.Thread(target=ledger.get, args=[order], daemon=True)
-            beside.start()
-            beside.join(20)
-            assert not beside.is_alive(), f"interrupted at moment {len(kept) - 1}"
-            assert ledger.get(order).state == "intended"
-        else:
-            break
-    assert len(kept) > 5
-
-
-def interrupted_at(moment: int, call: Callable[[], object]) -> None:
-    """Make a call, interrupted at one of the moments at which Python looks for signals, counted from 0."""
-    moments = itertools.count()
-
-    def profile(_frame: FrameType, event: str, _arg: object) -> None:
-        if event in ("call", "c_return") and next(moments) == moment:
-            sys.setprofile(None)
-            raise KeyboardInterrupt
-
-    sys.setprofile(profile)
-    try:
-        call()
-    finally:
-        sys.setprofile(None)
+    moments = 0
+    for _ in interrupted_at_each_moment(call):
+        assert ends_on_another_thread(partial(ledger.get, order)), f"interrupted at moment {moments}"
+        assert ledger.get(order).state == "intended"
+        moments += 1
+    assert moments > 5
 
 
 def test_a_closed_ledger_says_so(ledger: Ledger) -> None:

@@ -3,8 +3,7 @@
 API documentation: "Confirmation policy", "Wallet", "Daily credit cap".
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import Lock
 from typing import Final
 
@@ -69,11 +68,16 @@ class Budget:
     def __init__(self) -> None:
         self._lock = Lock()
 
-    @contextmanager
+    # As in the ledger: a context manager that an interrupt catches at its start would keep the lock.
     def reserve(
-        self, total: Number, *, limit: Number | None, committed: Callable[[], Number]
-    ) -> Iterator[None]:
-        """Hold the budget while the block writes the intents of orders for `total` credits.
+        self,
+        total: Number,
+        write: Callable[[], None],
+        *,
+        limit: Number | None,
+        committed: Callable[[], Number],
+    ) -> None:
+        """Hold the budget while `write` records the intents of orders for `total` credits.
 
         `committed` returns what is spent and what intents may still cost. It is called under the lock, so
         that two threads cannot reserve the same credits. Raises `OverBudget` if `limit` does not allow it.
@@ -86,4 +90,4 @@ class Budget:
                     value=str(total),
                     remedies=[remedy(Action.RAISE_BUDGET)],
                 )
-            yield
+            write()

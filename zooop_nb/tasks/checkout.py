@@ -141,11 +141,14 @@ class Checkout:
     def place(self, batch: PricedBatch) -> Tasks:
         """Reserve the budget, record the intents (all of them or none), and submit. Raises `OverBudget`."""
         committed = partial(self.ledger.committed, since=self._since, mode=self.backend.mode)
-        with self._budget.reserve(batch.total, limit=self._settings.budget, committed=committed):
+
+        def record_intents() -> None:
             self.ledger.record_intents(each.order_id for each in batch.records if each.target != "describe")
             for record in batch.records:
                 if record.target == "describe":
                     self.ledger.record_description_intent(record)
+
+        self._budget.reserve(batch.total, record_intents, limit=self._settings.budget, committed=committed)
         tasks: list[Task] = []
         attached = {record.order_id for record in batch.attached}
         for known in (*batch.attached, *batch.records):
