@@ -1,17 +1,15 @@
-"""Load-test the sandbox: 200 orders from 20 concurrent clients at speed 0, with exact books at the end.
+"""The sandbox under load: 200 orders from 20 concurrent clients at speed 0, and whether its books are exact.
 
     python tests/bench/load.py [--orders 200] [--clients 20] [--tokens 4]
 
-Every client quotes an order, submits it under an idempotency key, polls it until it ends and downloads its
-picture. Any refusal other than a rate limit ends the run; a client that hits a rate limit advances the
-sandbox's clock past it. At the end the sandbox's books must hold each order once, at its quoted price, and
-the wallets must have been charged exactly the sum of those prices.
+`tests/support/load.py` drives the clients. Any refusal other than by a rate limit ends the run. At the end
+the sandbox's books must hold each order once, at its quoted price, and the wallets must have lost exactly
+that.
 
-The figures are valid for this machine only, so two bounds are measured in the same run: a bare Starlette
-application on uvicorn that echoes a JSON body (the most that any server of this kind could answer), and
-rendering the same pictures without a server (the fastest that orders could be filled). The clients share the
-machine and one Python process: a ratio to the echo near 1 means that they are the bottleneck, not the
-sandbox.
+The figures depend on this machine, so the same run measures two bounds: a bare Starlette application on
+uvicorn that echoes a JSON body (the most that any such server could answer), and the rendering of the same
+pictures without a server (the fastest that orders could be filled). The clients share the machine and one
+Python process: a ratio to the echo near 1 means that they are the limit, not the sandbox.
 """
 
 import argparse
@@ -22,22 +20,19 @@ import statistics
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
 import httpx
 
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.support.load import MODEL, check_books, run, start, tokens
 from zooop_nb.sandbox.media import Work, render
 from zooop_nb.sandbox.process import SandboxProcess
 
-MODEL = "Flux 2 Flash"
-POLL = 0.2
-"""Seconds between two polls of a client."""
-BALANCE = 100_000
-"""Initial balance of each user, in credits."""
 _ECHO = """
 import socket, uvicorn
 from starlette.applications import Starlette
@@ -56,102 +51,6 @@ uvicorn.Server(config).run(sockets=[listener])
 """
 
 
-@dataclass
-class Tally:
-    """What the clients measured and were quoted."""
-
-    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """Call -> duration of each request in seconds."""
-    limited: Counter[str] = field(default_factory=Counter)
-    """Call -> number of rate-limited responses."""
-    quoted: dict[str, int] = field(default_factory=dict)
-    """Task id -> quoted credits."""
-    elapsed: float = 0.0
-
-    @property
-    def calls(self) -> int:
-        return sum(map(len, self.seconds.values()))
-
-
-def tokens(count: int) -> list[str]:
-    return [f"zpk_test_load{number}" for number in range(count)]
-
-
-def start(count: int, **limits: int) -> SandboxProcess:
-    """Start a sandbox at speed 0 with one user per token.
-
-    `limits` are calls per minute, under the names that the world file uses.
-    """
-    scene = [{"token": token, "balance": BALANCE} for token in tokens(count)]
-    world = {"tokens": scene, "limits": limits}
-    return SandboxProcess.start(world=world, speed=0, control=True)
-
-
-async def run(url: str, *, orders: int, clients: int, tokens: list[str]) -> Tally:
-    """Fill `orders` orders. Raise AssertionError on any failure that is not a rate limit."""
-    tally = Tally()
-    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
-    async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as http:
-
-        async def call(kind: str, method: str, path: str, token: str, **options: Any) -> httpx.Response:
-            headers = {"authorization": f"Bearer {token}", **options.pop("headers", {})}
-            while True:
-                before = time.perf_counter()
-                response = await http.request(method, path, headers=headers, **options)
-                tally.seconds[kind].append(time.perf_counter() - before)
-                if response.status_code != 429:
-                    assert response.status_code == 200, f"{kind}: {response.status_code} {response.text}"
-                    return response
-                assert response.json()["error"]["code"] == "rate_limited", response.text
-                tally.limited[kind] += 1
-                advance = {"advance": int(response.headers["retry-after"])}
-                (await http.post("/_sandbox/clock", json=advance)).raise_for_status()
-
-        listed = await call("models", "GET", "/v1/models?type=image&subtype=default", tokens[0])
-        model = next(model for model in listed.json()["models"] if model["name"] == MODEL)
-
-        async def order(number: int, token: str) -> None:
-            body = {
-                "interfaceId": model["id"],
-                "versionId": model["versions"][0]["id"],
-                "params": {"prompt": f"a red panda, take {number}"},
-            }
-            quote = (await call("quote", "POST", "/v1/quote", token, json=body)).json()
-            key = {"Idempotency-Key": f"order-{number}"}
-            submitted = (await call("submit", "POST", "/v1/tasks", token, json=body, headers=key)).json()
-            task: dict[str, Any] = {"status": "queued"}
-            while task["status"] in ("queued", "running"):
-                await asyncio.sleep(POLL)
-                task = (await call("poll", "GET", f"/v1/tasks/{submitted['taskId']}", token)).json()
-            assert task["status"] == "succeeded", task
-            assert task["creditsCharged"] == quote["credits"], (task, quote)
-            tally.quoted[task["taskId"]] = quote["credits"]
-            picture = await call("fetch", "GET", task["outputs"][0]["url"].removeprefix(url), token)
-            assert picture.content.startswith(b"\xff\xd8"), "the output is no JPEG"
-
-        numbers: Iterator[int] = iter(range(orders))
-
-        async def client(token: str) -> None:
-            for number in numbers:
-                await order(number, token)
-
-        begin = time.perf_counter()
-        await asyncio.gather(*(client(tokens[number % len(tokens)]) for number in range(clients)))
-        tally.elapsed = time.perf_counter() - begin
-    return tally
-
-
-def check_books(books: dict[str, Any], tally: Tally, *, orders: int) -> None:
-    """Raise AssertionError if the sandbox's books differ from what the clients were quoted."""
-    charged = {charge["taskId"]: charge["credits"] for charge in books["charges"]}
-    assert len(books["charges"]) == len(books["tasks"]) == len(tally.quoted) == orders
-    assert charged == tally.quoted
-    assert {task["taskId"]: task["creditsCharged"] for task in books["tasks"]} == tally.quoted
-    spent = sum(BALANCE - wallet["balance"] for wallet in books["wallets"])
-    assert spent == sum(tally.quoted.values())
-    assert all(wallet["running"] == wallet["queued"] == 0 for wallet in books["wallets"])
-
-
 @contextlib.contextmanager
 def echo_server() -> Iterator[str]:
     process = subprocess.Popen([sys.executable, "-c", _ECHO], stdout=subprocess.PIPE, text=True)
@@ -164,7 +63,7 @@ def echo_server() -> Iterator[str]:
 
 
 async def rate(url: str, path: str, clients: int, calls: int, headers: dict[str, str], body: object) -> float:
-    """Return the responses per second to one POST repeated by concurrent clients."""
+    """Return the responses per second to one POST, sent by `clients` clients at once."""
     async with httpx.AsyncClient(base_url=url, timeout=60, headers=headers) as http:
 
         async def client() -> None:
@@ -178,7 +77,7 @@ async def rate(url: str, path: str, clients: int, calls: int, headers: dict[str,
 
 
 def render_rate(count: int) -> float:
-    """Return the pictures per second, at the model's default size, that the renderer alone makes."""
+    """Return the pictures per second that the bare renderer makes, at the model's default size."""
     works = [
         Work(action="picture", prompt=f"a red panda, take {number}", model=MODEL, seed=number)
         for number in range(count)
@@ -199,17 +98,16 @@ def main() -> None:
     with start(options.tokens) as sandbox:
         users = tokens(options.tokens)
         tally = asyncio.run(run(sandbox.url, orders=options.orders, clients=options.clients, tokens=users))
-        books = httpx.get(f"{sandbox.url}/_sandbox/books", timeout=60).json()
-        check_books(books, tally, orders=options.orders)
+        check_books(sandbox.books(), tally, orders=options.orders)
     world = {"tokens": [{"token": "zpk_test_load"}], "limits": {"quote": 1_000_000}}
-    with SandboxProcess.start(world=world, speed=0) as sandbox, echo_server() as echo:
+    with SandboxProcess.start(world=world, speed=0) as process, echo_server() as echo:
         headers = {"authorization": "Bearer zpk_test_load"}
         models = httpx.get(
-            f"{sandbox.url}/v1/models", params={"type": "image", "subtype": "default"}, headers=headers
+            f"{process.url}/v1/models", params={"type": "image", "subtype": "default"}, headers=headers
         ).json()["models"]
         model = next(model for model in models if model["name"] == MODEL)
         body = {"interfaceId": model["id"], "versionId": "standard", "params": {"prompt": "a red panda"}}
-        quotes = asyncio.run(rate(sandbox.url, "/v1/quote", options.clients, 1000, headers, body))
+        quotes = asyncio.run(rate(process.url, "/v1/quote", options.clients, 1000, headers, body))
         echoes = asyncio.run(rate(echo, "/echo", options.clients, 1000, headers, body))
     drawn = render_rate(max(20, options.orders // 5))
     limited = sum(tally.limited.values())

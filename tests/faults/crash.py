@@ -56,19 +56,19 @@ class Scene:
     def __init__(self, sandbox: SandboxHarness, proxy: HoldingProxy, home: Path) -> None:
         self.sandbox = sandbox
         self.home = home
-        self._gate = proxy
+        self._proxy = proxy
 
     def kernel(self) -> Kernel:
         """Return a new kernel with this home and the extension loaded."""
         kernel = Kernel(
-            {"ZOOOP_API_HOST": self._gate.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(self.home)}
+            {"ZOOOP_API_HOST": self._proxy.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(self.home)}
         )
         kernel.ok("%load_ext zooop_nb")
         return kernel
 
     def die(self, point: Point) -> None:
         """Run the cell in a kernel, and kill the kernel at the point."""
-        hold = self._gate.hold(point.request, point.side, point.passes)
+        hold = self._proxy.hold(point.request, point.side, point.passes)
         with self.kernel() as kernel:
             kernel.send(PICTURE)
             if not hold.reached.wait(PATIENCE):
