@@ -12,12 +12,14 @@ from zooop_nb.ledger.record import COLUMNS, OrderRecord, now
 
 
 def insert(db: sqlite3.Connection, record: OrderRecord) -> None:
+    """Insert a new order."""
     row = record.row()
     names = ", ".join(row)
     db.execute(f"INSERT INTO orders ({names}) VALUES ({', '.join('?' * len(row))})", [*row.values()])
 
 
-def fetch(db: sqlite3.Connection, order_id: str) -> OrderRecord:
+def select(db: sqlite3.Connection, order_id: str) -> OrderRecord:
+    """Return the order. Raises `UnknownName`."""
     row = db.execute("SELECT * FROM orders WHERE order_id = ?", (order_id,)).fetchone()
     if row is None:
         raise UnknownName("order", order_id)
@@ -25,6 +27,7 @@ def fetch(db: sqlite3.Connection, order_id: str) -> OrderRecord:
 
 
 def update(db: sqlite3.Connection, order_id: str, **values: Any) -> None:
+    """Set columns of the order, and when it was changed."""
     values["updated_at"] = now()
     if unknown := values.keys() - set(COLUMNS):
         raise AssertionError(f"no such columns: {unknown}")
@@ -37,6 +40,7 @@ def update(db: sqlite3.Connection, order_id: str, **values: Any) -> None:
 def add_event(
     db: sqlite3.Connection, event: str, order_id: str, *, spent: Number, credits: Number | None
 ) -> None:
+    """Add one event to the order. `spent` and `credits` are in credits."""
     db.execute(
         "INSERT INTO events (event_id, at, event, order_id, spent, credits) VALUES (?, ?, ?, ?, ?, ?)",
         (str(uuid.uuid4()), now(), event, order_id, spent, credits),
@@ -44,12 +48,14 @@ def add_event(
 
 
 def spent_on(db: sqlite3.Connection, order_id: str) -> Number:
+    """Return the credits that the order has cost so far, refunds deducted."""
     row = db.execute("SELECT coalesce(sum(spent), 0) FROM events WHERE order_id = ?", (order_id,)).fetchone()
     spent: Number = row[0]
     return spent
 
 
 def has_event(db: sqlite3.Connection, order_id: str, event: str) -> bool:
+    """Return whether the order has an event of this kind."""
     found = db.execute("SELECT 1 FROM events WHERE order_id = ? AND event = ?", (order_id, event)).fetchone()
     return found is not None
 

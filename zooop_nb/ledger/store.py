@@ -15,7 +15,7 @@ from zooop_nb.errors import UnknownName
 from zooop_nb.ledger import liveness
 from zooop_nb.ledger.database import BUSY_TIMEOUT, Database, unusable
 from zooop_nb.ledger.record import OrderRecord, now
-from zooop_nb.ledger.rows import add_event, fetch, has_event, insert, merge_outputs, spent_on, update
+from zooop_nb.ledger.rows import add_event, has_event, insert, merge_outputs, select, spent_on, update
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,12 +104,12 @@ class Ledger:
         ended = {"state": "succeeded", "fetched_at": now(), "follower": None, "error": None}
         update(db, order_id, credits=credits, outputs=[{"words": words}], **ended)
         add_event(db, "describe", order_id, spent=credits, credits=credits)
-        return fetch(db, order_id)
+        return select(db, order_id)
 
     @_writes
     def record_submission(self, db: sqlite3.Connection, order_id: str, task_id: str, status: str) -> None:
         """Record that the server accepted the order; a second acceptance of the same key adds nothing."""
-        if fetch(db, order_id).task_id is None:
+        if select(db, order_id).task_id is None:
             update(db, order_id, state="submitted", task_id=task_id, status=status, error=None)
             add_event(db, "submit", order_id, spent=0, credits=None)
 
@@ -136,7 +136,7 @@ class Ledger:
         A figure that differs from the one before becomes a charge or a refund of the difference, once,
         even if several processes follow the same task.
         """
-        record = fetch(db, order_id)
+        record = select(db, order_id)
         if record.state in TERMINAL_STATUSES and status not in TERMINAL_STATUSES:
             # A late response: another follower has seen the end already.
             return record
@@ -156,7 +156,7 @@ class Ledger:
             outputs=merge_outputs(record.outputs, outputs),
             error=error,
         )
-        return fetch(db, order_id)
+        return select(db, order_id)
 
     @_writes
     def record_outputs(
@@ -164,13 +164,13 @@ class Ledger:
     ) -> OrderRecord:
         """Record that the outputs are on this machine: the order has ended."""
         update(db, order_id, outputs=list(outputs), fetched_at=now(), error=None, follower=None)
-        return fetch(db, order_id)
+        return select(db, order_id)
 
     @_writes
     def record_unknown(self, db: sqlite3.Connection, order_id: str, why: str) -> None:
         """Record that the order may have arrived or not, and must not be sent again."""
         update(db, order_id, state="unknown", follower=None, error=why)
-        if fetch(db, order_id).target == "describe" and not has_event(db, order_id, "describe"):
+        if select(db, order_id).target == "describe" and not has_event(db, order_id, "describe"):
             # A row for the DataFrame: the server did not say what it cost.
             add_event(db, "describe", order_id, spent=0, credits=None)
 
@@ -189,7 +189,7 @@ class Ledger:
     def release(self, db: sqlite3.Connection, order_id: str, error: str | None = None) -> OrderRecord:
         """Stop following the order, so that another run can claim it; `error` says why it is not finished."""
         update(db, order_id, follower=None, **({} if error is None else {"error": error}))
-        return fetch(db, order_id)
+        return select(db, order_id)
 
     @_writes
     def release_own(self, db: sqlite3.Connection, order_ids: Iterable[str]) -> None:
@@ -212,7 +212,7 @@ class Ledger:
     @_reads
     def get(self, db: sqlite3.Connection, order_id: str) -> OrderRecord:
         """Return one order. Raises `UnknownName`."""
-        return fetch(db, order_id)
+        return select(db, order_id)
 
     @_reads
     def find(self, db: sqlite3.Connection, text: str) -> OrderRecord:
