@@ -261,7 +261,7 @@ def test_where_all_failed_the_first_error_is_raised(studio: Studio) -> None:
         studio.image("a red panda", model="Ideogram", count=2)
 
 
-def test_a_task_that_is_cancelled_in_the_browser_says_so(
+def test_a_task_that_cannot_be_asked_about_is_resumed_by_its_id(
     studio: Studio, books: SandboxHarness, faults: Callable[..., None], sandbox: SandboxHarness
 ) -> None:
     faults({"path": "/v1/tasks/*", "do": {"status": 503}, "times": 3})
