@@ -36,14 +36,15 @@ class TerminalFrontend:
 
     def ask(self, question: str) -> bool | None:
         """Ask in the terminal, if there is one."""
-        if not (sys.stdin and sys.stdin.isatty()):
-            return None
-        return is_yes(input(f"{question} [y/N] "))
+        return ask(question) if sys.stdin and sys.stdin.isatty() else None
 
 
-def is_yes(answer: str) -> bool:
-    """Return whether an answer says yes."""
-    return answer.strip().lower() in {"y", "yes"}
+def ask(question: str) -> bool | None:
+    """Ask where `input` asks: in the terminal or in the notebook. None if the input ends (Ctrl-D)."""
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        return None
 
 
 _default: HostFrontend = TerminalFrontend()

@@ -66,11 +66,11 @@ class ShellSession:
 
     def ask(self, question: str) -> bool | None:
         """Ask, if the front end takes input."""
-        from zooop_nb.frontend import is_yes
+        from zooop_nb.frontend import ask
 
         kernel = getattr(self.shell, "kernel", None)
         can = sys.stdin.isatty() if kernel is None else bool(getattr(kernel, "_allow_stdin", False))
-        return is_yes(input(f"{question} [y/N] ")) if can else None
+        return ask(question) if can else None
 
     # Settings and the studio that has them.
 
