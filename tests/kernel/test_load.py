@@ -105,6 +105,25 @@ def test_the_sandbox_ends_with_its_kernel(bare: Kernel) -> None:
     bare.wait(lambda: not running(child))
 
 
+def test_a_sandbox_of_ones_own_starts_once_and_ends(bare: Kernel) -> None:
+    bare.ok("%load_ext zooop_nb")
+    assert "No sandbox was running. There is no API key" in bare.ok("%zooop sandbox off").everything
+    for line, said in [
+        ("%zooop sandbox on", "takes off, or nothing, not “on”"),
+        ("%zooop sandbox speed=fast", "0 or more, not “fast”"),
+        ("%zooop sandbox speed=nan", "0 or more, not “nan”"),
+    ]:
+        assert said in "".join(bare.run(line).error["traceback"])
+    assert "without a token and at no cost" in bare.ok("%zooop sandbox speed=0").everything
+    host = "get_ipython().run_line_magic('zooop', 'config').loc['host', 'value']"
+    first = bare.value(host)
+    bare.ok("%zooop sandbox")
+    assert bare.value(host) == first, "the one that runs is kept"
+    bare.ok("%zooop image -m flash a red panda")
+    assert "The sandbox has ended. There is no API key" in bare.ok("%zooop sandbox off").everything
+    assert bare.run("%zooop image -m flash a red panda").error["ename"] == "MissingKey"
+
+
 def running(pid: int) -> bool:
     """Whether a process is there, and not only its remains."""
     try:
