@@ -74,10 +74,11 @@ def test_an_interrupt_shows_one_short_line_and_the_next_cell_works(kernel: Kerne
 
 
 def test_an_interrupt_stops_run_all(kernel: Kernel) -> None:
-    cell = running(kernel, "%zooop image -m flash a panda before others")
-    after = kernel.send("1 + 1")
-    stopped(kernel, cell)
-    assert kernel.finish(after).status == "aborted"
+    with kernel.waits_for_queued_cells():
+        cell = running(kernel, "%zooop image -m flash a panda before others")
+        after = kernel.send("1 + 1")
+        stopped(kernel, cell)
+        assert kernel.finish(after).status == "aborted"
 
 
 def test_the_same_cell_again_attaches_and_pays_once(kernel: Kernel, slow_sandbox: SandboxHarness) -> None:

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -146,6 +147,18 @@ class Kernel:
         cell = self.run(code)
         assert cell.status == "ok", cell.error
         return cell
+
+    @contextmanager
+    def waits_for_queued_cells(self) -> Iterator[None]:
+        """An error in the block aborts every cell that arrives within 2 seconds after it.
+
+        The kernel's default of 0 seconds assumes that all cells of a Run All are queued by then; on a loaded
+        machine they are not.
+        """
+        self.ok("get_ipython().kernel.stop_on_error_timeout = 2")
+        yield
+        while self.run("get_ipython().kernel.stop_on_error_timeout = 0").status == "aborted":
+            pass
 
     def value(self, expression: str) -> Any:
         """Return the value of an expression in the kernel, by its repr."""
