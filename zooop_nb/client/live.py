@@ -12,11 +12,11 @@ from typing import Any, Final, Literal, TypeVar
 from urllib.parse import quote as percent
 
 import httpx
-import msgspec
 
 from zooop_nb._version import __version__
 from zooop_nb.client import files, responses, retry
-from zooop_nb.contract.backend import Fetched, Mode
+from zooop_nb.contract.backend import Fetched, Intent, Mode, OnWait
+from zooop_nb.contract.clock import ServerClock
 from zooop_nb.contract.shapes import (
     Description,
     Me,
@@ -55,6 +55,7 @@ class LiveBackend:
         secret = settings.require_token()
         self.host = settings.host
         self.token = secret.digest
+        self.clock = ServerClock()
         self.mode: Mode = "sandbox" if settings.on_sandbox else "live"
         # The environment's proxy cannot reach an address of this machine.
         self._http = httpx.AsyncClient(
@@ -99,34 +100,43 @@ class LiveBackend:
         """`GET /v1/templates/{slug}`."""
         return await self._get(f"/v1/templates/{percent(slug, safe='')}", Recipe)
 
-    async def quote(self, body: bytes) -> Quote:
+    async def quote(self, intent: Intent) -> Quote:
         """`POST /v1/quote`: no charge, no side effect."""
-        return await retry.call(partial(self._send, "POST", "/v1/quote", Quote, content=body, headers=_JSON))
+        return await retry.call(
+            partial(self._send, "POST", "/v1/quote", Quote, content=intent.body, headers=_JSON)
+        )
 
-    async def submit(self, body: bytes, key: str) -> Submitted:
+    async def submit(self, intent: Intent, on_wait: OnWait | None = None) -> Submitted:
         """`POST /v1/tasks` under `Idempotency-Key`: a retry returns the same task.
 
         The `maybe_arrived` of an error tells whether any of the attempts may have been accepted.
         """
-        headers = {**_JSON, "Idempotency-Key": key}
+        headers = {**_JSON, "Idempotency-Key": intent.key}
         return await retry.call(
-            partial(self._send, "POST", "/v1/tasks", Submitted, content=body, headers=headers, timeout=SLOW)
+            partial(
+                self._send,
+                "POST",
+                "/v1/tasks",
+                Submitted,
+                content=intent.body,
+                headers=headers,
+                timeout=SLOW,
+            )
         )
 
     async def task(self, task_id: str) -> TaskState:
         """`GET /v1/tasks/{id}`."""
         return await self._get(f"/v1/tasks/{percent(task_id, safe='')}", TaskState)
 
-    async def describe(self, image_url: str, language: str | None = None) -> Description:
+    async def describe(self, intent: Intent) -> Description:
         """`POST /v1/describe-image`, 1 credit. It takes no idempotency key, so it is never retried."""
-        body = msgspec.json.encode({"imageUrl": image_url} | ({"language": language} if language else {}))
         return await retry.call(
             partial(
                 self._send,
                 "POST",
                 "/v1/describe-image",
                 Description,
-                content=body,
+                content=intent.body,
                 headers=_JSON,
                 timeout=SLOW,
             ),

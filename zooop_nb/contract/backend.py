@@ -4,14 +4,37 @@ The live client is one backend, a recording played back is another, and a record
 knows which it has, except by the `mode` that it reports. What a backend is given is plain data.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
+from zooop_nb.contract.clock import ServerClock
 from zooop_nb.contract.shapes import Description, Me, Model, Quote, Recipe, Submitted, TaskState
 
 Mode = Literal["live", "sandbox", "replay"]
+
+
+OnWait = Callable[[float], None]
+"""Called with the seconds until the API allows a request, when a request has to wait for that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is about to be sent: enough for a recording to find it again."""
+
+    fingerprint: str
+    """The order's fingerprint: its target and params, media by content."""
+    body: bytes
+    """The request's body, byte for byte."""
+    media: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 of the content behind each ZOOOP URL in the body, as far as it is known."""
+    order_id: str = ""
+    key: str = ""
+    """The idempotency key; empty for a quote and for a description."""
+    send_before: datetime | None = None
+    """When the server may have forgotten the key, by its clock: not sent from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +55,8 @@ class Backend(Protocol):
     """The API's scheme, host and port, without a trailing slash."""
     token: str
     """The token's digest, never the token."""
+    clock: ServerClock
+    """The server's time, as last heard."""
 
     async def me(self) -> Me:
         """Return the token's own view of itself. `GET /v1/me`."""
@@ -57,16 +82,19 @@ class Backend(Protocol):
         """Return one template. `GET /v1/templates/{slug}`."""
         ...
 
-    async def quote(self, body: bytes) -> Quote:
-        """Return the exact price of `body`; nothing is charged. `POST /v1/quote`."""
+    async def quote(self, intent: Intent) -> Quote:
+        """Return the exact price of the intent's body; nothing is charged. `POST /v1/quote`."""
         ...
 
     async def upload(self, file: Path, content_type: str) -> str:
         """Upload a file; return its ZOOOP URL once it is ready. `POST /v1/uploads`."""
         ...
 
-    async def submit(self, body: bytes, key: str) -> Submitted:
-        """Submit `body` byte for byte under an idempotency key. `POST /v1/tasks`."""
+    async def submit(self, intent: Intent, on_wait: OnWait | None = None) -> Submitted:
+        """Submit the intent's body byte for byte under its key. `POST /v1/tasks`.
+
+        A rate limit is waited for. No attempt is made at or after `send_before`.
+        """
         ...
 
     async def task(self, task_id: str) -> TaskState:
@@ -77,8 +105,9 @@ class Backend(Protocol):
         """Download a file into `folder` as `name` plus the extension of its content type."""
         ...
 
-    async def describe(self, image_url: str, language: str | None = None) -> Description:
-        """Describe an image, for 1 credit; never retried. `POST /v1/describe-image`."""
+    async def describe(self, intent: Intent) -> Description:
+        """Describe an image, for 1 credit; sent again only after an answer that says that it was refunded.
+        `POST /v1/describe-image`."""
         ...
 
     async def aclose(self) -> None:

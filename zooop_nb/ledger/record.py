@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
+from zooop_nb.contract.backend import Intent
 from zooop_nb.contract.credits import Number
 
 
@@ -70,6 +71,22 @@ class OrderRecord:
         return self.state in {"failed", "cancelled", "refused"} or (
             self.state == "succeeded" and self.fetched_at is not None
         )
+
+    def intent(self, send_before: datetime | None = None) -> Intent:
+        """Return what a backend sends of the order; not from `send_before` on."""
+        return Intent(self.fingerprint, self.body, self._media(), self.order_id, self.key, send_before)
+
+    def _media(self) -> dict[str, str]:
+        """Return the SHA-256 of the content behind each URL in the body, as far as it is known."""
+        body = json.loads(self.body)
+        sent = {"image_url": body["imageUrl"]} if self.target == "describe" else body.get("params", {})
+        media: dict[str, str] = {}
+        for name, value in self.params.items():
+            named, urls = (each if isinstance(each, list) else [each] for each in (value, sent.get(name)))
+            for each, url in zip(named, urls, strict=False):
+                if isinstance(each, Mapping) and "sha256" in each and isinstance(url, str):
+                    media[url] = each["sha256"]
+        return media
 
     def row(self) -> dict[str, Any]:
         """Return the columns as SQLite takes them."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from zooop_nb.contract.backend import Intent
 from zooop_nb.contract.categories import Category
 
 FINGERPRINT_VERSION: Final = 1
@@ -108,6 +109,11 @@ class Order:
         if self.target.kind == "describe":
             return canonical({"imageUrl": params.pop("image_url"), **params})
         return canonical({**self.target.payload(), "params": params})
+
+    def intent(self) -> Intent:
+        """Return what a backend prices. Every media param must have its URL by now."""
+        media = {each.url: each.sha256 for each in self.media() if each.url and each.sha256}
+        return Intent(self.fingerprint, self.body(), media)
 
     def readable_params(self) -> dict[str, Any]:
         """Return the params for people and the ledger: media by label and hash."""

@@ -91,9 +91,9 @@ async def price(
     """
     async with slots:
         order = replace(order, params=await inputs.upload(dict(order.params), store))
-        body = order.body()
-        quote = None if order.target.kind == "describe" else await backend.quote(body)
-        return PricedOrder(order, body, quote)
+        intent = order.intent()
+        quote = None if order.target.kind == "describe" else await backend.quote(intent)
+        return PricedOrder(order, intent.body, quote)
 
 
 def record_for(

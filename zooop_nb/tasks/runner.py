@@ -5,7 +5,6 @@ there. These coroutines return values and report progress; they display nothing.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Coroutine, Iterable, Mapping
 from concurrent.futures import Future
@@ -163,7 +162,7 @@ class TaskRunner:
 
     async def _submit(self, record: OrderRecord, resent: bool) -> OrderRecord:
         try:
-            answer = await self._backend.submit(record.body, record.key)
+            answer = await self._backend.submit(record.intent())
         except ZooopError as error:
             if not error.maybe_arrived and (not resent or _is_about_the_body(error)):
                 self._ledger.record_refusal(record.order_id, error.message)
@@ -177,9 +176,8 @@ class TaskRunner:
         return self._ledger.get(record.order_id)
 
     async def _describe(self, record: OrderRecord) -> OrderRecord:
-        body = json.loads(record.body)
         try:
-            answer = await self._backend.describe(body["imageUrl"], body.get("language"))
+            answer = await self._backend.describe(record.intent())
         except ZooopError as error:
             if not error.maybe_arrived:
                 self._ledger.record_refusal(record.order_id, error.message)
