@@ -10,10 +10,11 @@
     ├── SettingsError             a setting that cannot be used
     │   ├── MissingKey            no API key
     │   └── MissingExtra          an optional package that is not installed
-    ├── SpendingError             stopped before anything was paid
+    ├── SpendingError             stopped before it was paid
     │   ├── OverBudget            the quote exceeds the budget, the wallet or the daily cap
     │   ├── ConfirmationNeeded    the order needs a yes, and the front end takes no input
-    │   └── Declined              the answer was no
+    │   ├── Declined              the answer was no
+    │   └── Withdrawn             the order was queued, and not sent after all
     ├── APIError                  the API refused, in its documented error envelope
     │   ├── InvalidRequest        `invalid_request_error`
     │   │   └── ModerationBlocked a prompt or upload that violates the content policy
@@ -67,6 +68,7 @@ class Action(StrEnum):
     REWORD = "reword"
     CHECK_FILE = "check_file"
     SEE_TASKS = "see_tasks"
+    ORDER_FRESH = "order_fresh"
     FREE_LEDGER = "free_ledger"
     CHOOSE_FOLDER = "choose_folder"
     RESTART_KERNEL = "restart_kernel"
@@ -109,6 +111,9 @@ _PYTHON_WORDS: Mapping[Action, str] = {
     Action.REWORD: "Change the prompt or the picture; the same one will be refused again.",
     Action.CHECK_FILE: "Check the file.",
     Action.SEE_TASKS: "studio.tasks() lists what is unfinished.",
+    Action.ORDER_FRESH: (
+        'studio.result("{order}") shows it, studio.resume("{order}") looks again; fresh=True orders another.'
+    ),
     Action.FREE_LEDGER: "Check that {path} can be written and that the disk has room.",
     Action.CHOOSE_FOLDER: "Set {variable} to a folder that you can write to.",
     Action.RESTART_KERNEL: "Restart the kernel and leave it out; the setting nested_loops does what it did.",
@@ -210,7 +215,7 @@ class MissingExtra(SettingsError):
 
 
 class SpendingError(ZooopError):
-    """Stopped before anything was paid."""
+    """Stopped before it was paid."""
 
 
 class OverBudget(SpendingError):
@@ -223,6 +228,10 @@ class ConfirmationNeeded(SpendingError):
 
 class Declined(SpendingError):
     """The answer to the confirmation was no."""
+
+
+class Withdrawn(SpendingError):
+    """The order was confirmed and queued, and not sent after all: it costs nothing."""
 
 
 class APIError(ZooopError):

@@ -5,6 +5,7 @@ the default; below it a front end is passed on.
 """
 
 import sys
+import warnings
 from typing import TYPE_CHECKING, Protocol
 
 from zooop_nb.tasks.frontend import Frontend
@@ -32,7 +33,13 @@ class TerminalFrontend:
         return Origin()
 
     def announce(self, batch: "PricedBatch") -> None:
-        """Nothing: a program shows what it likes."""
+        """Warn of orders that ask for the same, and are under way; a program shows the rest as it likes."""
+        for record in batch.elsewhere:
+            warnings.warn(
+                "An order for the same is under way already: "
+                f'studio.resume("{record.order_id[:8]}") picks it up.',
+                stacklevel=3,
+            )
 
     def ask(self, question: str) -> bool | None:
         """Ask in the terminal, if there is one."""

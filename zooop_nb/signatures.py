@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol, TypeVar, cast, overload
 
 from zooop_nb.contract.credits import Number
-from zooop_nb.orders.request import OPTION_HELP, OrderOptions
+from zooop_nb.orders.request import OPTION_HELP, OrderOptions, OrderRequest, SpendingOptions, read_call
 from zooop_nb.results.values import Gallery, Result
 from zooop_nb.tasks.task import Tasks
 from zooop_nb.verbs import VERBS
@@ -185,12 +185,11 @@ class ChangesCall(Protocol):
     ) -> Result | Gallery: ...
 
 
-class StartsTasks(Protocol):
+class PlacesOrders(Protocol):
     """What a verb needs of its `Studio`."""
 
-    @property
-    def start_all(self) -> StartCall[Tasks]:
-        """Order and return the tasks."""
+    def order_all(self, requests: Sequence[OrderRequest], spending: SpendingOptions) -> Tasks:
+        """Place the orders and return their tasks."""
         ...
 
 
@@ -198,8 +197,9 @@ class VerbMethod:
     """A verb as a method of `Studio`: `image = VerbMethod()` is the verb `image` of the table."""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        def method(studio: "StartsTasks", words: str = "", **options: Any) -> Result | Gallery:
-            return studio.start_all(name, words, **options).single_or_gallery()
+        def method(studio: "PlacesOrders", words: str = "", **options: Any) -> Result | Gallery:
+            request, spending = read_call(name, words, options)
+            return studio.order_all([request], spending).single_or_gallery()
 
         method.__module__, method.__name__ = owner.__module__, name
         method.__qualname__ = f"{owner.__qualname__}.{name}"
@@ -214,9 +214,9 @@ class VerbMethod:
     def __get__(self, studio: None, owner: type) -> "VerbMethod": ...
 
     @overload
-    def __get__(self, studio: "StartsTasks", owner: type) -> VerbCall: ...
+    def __get__(self, studio: "PlacesOrders", owner: type) -> VerbCall: ...
 
-    def __get__(self, studio: "StartsTasks | None", owner: type) -> "VerbMethod | VerbCall":
+    def __get__(self, studio: "PlacesOrders | None", owner: type) -> "VerbMethod | VerbCall":
         return self if studio is None else cast("VerbCall", self._method.__get__(studio, owner))
 
 

@@ -14,7 +14,7 @@ from zooop_nb.frontend import HostFrontend
 from zooop_nb.ledger import Ledger
 from zooop_nb.nearest import nearest
 from zooop_nb.orders.inputs import upload_value
-from zooop_nb.orders.request import OrderRequest, read_call, repeat_request
+from zooop_nb.orders.request import OrderRequest, SpendingOptions, read_call, repeat_request
 from zooop_nb.results.values import Described, Gallery, Quoted, Result, Upload
 from zooop_nb.settings import Settings, Token
 from zooop_nb.signatures import VerbMethod, takes_changes, takes_prompts, takes_slug, takes_verb
@@ -163,7 +163,7 @@ class Studio:
 
     @takes_verb
     def start(self, verb: str, words: str = "", *, slug: str | None = None, **options: Any) -> Task:
-        """Quote, confirm and submit one task; it is followed in the background."""
+        """Quote, confirm and queue one task; it is sent in its turn, and followed in the background."""
         if options.get("count", 1) != 1:
             raise InputError(
                 "start() makes one task; start_all() makes several.", value=str(options["count"])
@@ -172,9 +172,27 @@ class Studio:
 
     @takes_verb
     def start_all(self, verb: str, words: str = "", *, slug: str | None = None, **options: Any) -> Tasks:
-        """Quote, confirm and submit `count` tasks; they are followed in the background."""
+        """Quote, confirm and queue `count` tasks; they are sent in their turn, in the background."""
         request, spending = read_call(verb, words, options, slug=slug)
-        return self.checkout.order([request], self.frontend, self.frontend.origin(), **spending)
+        return self.order_all([request], spending, background=True)
+
+    def order_all(
+        self,
+        requests: Sequence[OrderRequest],
+        spending: SpendingOptions,
+        *,
+        variants: bool = True,
+        background: bool = False,
+    ) -> Tasks:
+        """Quote, confirm and queue what the requests ask for; `background` says that nobody waits for it."""
+        return self.checkout.order(
+            requests,
+            self.frontend,
+            self.frontend.origin(),
+            variants=variants,
+            background=background,
+            **spending,
+        )
 
     @takes_prompts
     def batch(self, verb: str, prompts: Sequence[str], **options: Any) -> Gallery:
@@ -187,8 +205,7 @@ class Studio:
         if not calls:
             raise InputError("There are no prompts.", value="prompts")
         requests, spending = [request for request, _ in calls], calls[0][1]
-        origin = self.frontend.origin()
-        return self.checkout.order(requests, self.frontend, origin, variants=False, **spending).result()
+        return self.order_all(requests, spending, variants=False).result()
 
     @takes_slug
     def tool(self, slug: str, words: str = "", **options: Any) -> Result | Gallery:
@@ -204,13 +221,15 @@ class Studio:
     def again(self, **options: Any) -> Result | Gallery:
         """Place the last order once more, with changed params, and wait."""
         changes, spending = read_call("again", "", options)
-        request = self.repeat(changes)
-        origin = self.frontend.origin()
-        return self.checkout.order([request], self.frontend, origin, **spending).single_or_gallery()
+        request = self.repeat(changes, fresh=spending.get("fresh", False))
+        return self.order_all([request], spending).single_or_gallery()
 
-    def repeat(self, changes: OrderRequest) -> OrderRequest:
-        """Return the last order of this backend's mode as a request, with changes. Raises `InputError`."""
-        record = self.ledger.last(mode=self.backend.mode)
+    def repeat(self, changes: OrderRequest, *, fresh: bool = False) -> OrderRequest:
+        """Return the last order of this backend's mode as a request, with changes. Raises `InputError`.
+
+        In a run of a cell that continues another, what the other ordered is not the last, unless `fresh`.
+        """
+        record = self.checkout.last(self.frontend.origin(), fresh=fresh)
         if record is None:
             raise InputError("There is no earlier order to make again.")
         return repeat_request(record, changes)
@@ -232,6 +251,7 @@ class Studio:
         yes: bool = False,
         ask: bool = False,
         budget: Number | None = None,
+        fresh: bool = False,
         tags: str | Sequence[str] = (),
     ) -> Described:
         """Return an image as a structured prompt, for 1 credit.
@@ -243,9 +263,7 @@ class Studio:
         labels = (tags,) if isinstance(tags, str) else tuple(tags)
         params = {"image_url": picture, "language": language}
         request = OrderRequest("describe", params=params, tags=labels)
-        origin = self.frontend.origin()
-        order = self.checkout.order
-        [task] = order([request], self.frontend, origin, yes=yes, ask=ask, budget=budget)
+        [task] = self.order_all([request], {"yes": yes, "ask": ask, "budget": budget, "fresh": fresh})
         return Described.of(task.record())
 
     def upload(self, file: object) -> Upload:
@@ -261,5 +279,4 @@ class Studio:
 
     def _recipe(self, verb: str, slug: str, words: str, options: dict[str, Any]) -> Result | Gallery:
         request, spending = read_call(verb, words, options, slug=slug)
-        origin = self.frontend.origin()
-        return self.checkout.order([request], self.frontend, origin, **spending).single_or_gallery()
+        return self.order_all([request], spending).single_or_gallery()

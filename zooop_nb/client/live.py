@@ -106,7 +106,10 @@ class LiveBackend:
             partial(self._send, "POST", "/v1/quote", Quote, content=intent.body, headers=_JSON)
         )
 
-    async def submit(self, intent: Intent, on_wait: OnWait | None = None) -> Submitted:
+    async def submit_allowed(self, on_wait: OnWait | None = None) -> None:
+        """Nothing is known of the rate limit yet."""
+
+    async def submit(self, intent: Intent) -> Submitted:
         """`POST /v1/tasks` under `Idempotency-Key`: a retry returns the same task.
 
         The `maybe_arrived` of an error tells whether any of the attempts may have been accepted.

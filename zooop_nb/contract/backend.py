@@ -90,10 +90,14 @@ class Backend(Protocol):
         """Upload a file; return its ZOOOP URL once it is ready. `POST /v1/uploads`."""
         ...
 
-    async def submit(self, intent: Intent, on_wait: OnWait | None = None) -> Submitted:
+    async def submit_allowed(self, on_wait: OnWait | None = None) -> None:
+        """Wait until the API's rate limit allows to submit. Nothing is sent."""
+        ...
+
+    async def submit(self, intent: Intent) -> Submitted:
         """Submit the intent's body byte for byte under its key. `POST /v1/tasks`.
 
-        A rate limit is waited for. No attempt is made at or after `send_before`.
+        A rate limit that was not foreseen is raised. No attempt is made at or after `send_before`.
         """
         ...
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from zooop_nb.contract.shapes import Me
+
 TERMINAL_STATUSES: Final = frozenset({"succeeded", "failed", "cancelled"})
 """The task statuses that never change again. API documentation: `GET /v1/tasks/{id}`."""
 
@@ -55,6 +57,15 @@ UPLOAD_POLLS: Final = (5.0, 10.0, 20.0, 20.0)
 
 UPLOAD_DEADLINE: Final = 30 * 60.0
 """Seconds after which the server gives up on a video upload."""
+
+
+def tasks_at_once(me: Me | None, default: int) -> int:
+    """Return the number of tasks that may run at once: what `GET /v1/me` tells, else `default`.
+
+    API documentation: "Concurrency".
+    """
+    told = None if me is None else me.limits.get("maxConcurrency")
+    return told if isinstance(told, int) and not isinstance(told, bool) and told > 0 else default
 
 
 def upload_problem(size: int, content_type: str) -> str | None:

@@ -4,8 +4,20 @@ The local SQLite file is the truth. It is written before each request, so that a
 after any crash.
 """
 
+from zooop_nb.ledger.executions import Continued, Outcome, TakenUp, TakeUp, Wanted
 from zooop_nb.ledger.liveness import ProcessLock
-from zooop_nb.ledger.record import OrderRecord
-from zooop_nb.ledger.store import Ledger
+from zooop_nb.ledger.record import Execution, OrderRecord
+from zooop_nb.ledger.store import Ledger, Reservation
 
-__all__ = ["Ledger", "OrderRecord", "ProcessLock"]
+__all__ = [
+    "Continued",
+    "Execution",
+    "Ledger",
+    "OrderRecord",
+    "Outcome",
+    "ProcessLock",
+    "Reservation",
+    "TakeUp",
+    "TakenUp",
+    "Wanted",
+]

@@ -33,8 +33,9 @@ class Database:
             self.journal = self._set_journal()
             """`wal`, or the rollback journal's mode."""
             self.connection.execute("PRAGMA synchronous = FULL")
-            self.connection.execute("PRAGMA foreign_keys = ON")
+            # A migration replaces tables that others refer to.
             self._migrate()
+            self.connection.execute("PRAGMA foreign_keys = ON")
         except (sqlite3.Error, OSError) as error:
             raise unusable(path, error) from error
 

@@ -28,6 +28,8 @@ class ProcessLock:
         folder.mkdir(parents=True, exist_ok=True)
         self._remove_stale()
         self.id = uuid.uuid4().hex
+        self.held: set[str] = set()
+        """The orders that something in this process follows now: the ledger names only the process."""
         self._lock = filelock.FileLock(self._path(self.id), is_singleton=False)
         self._lock.acquire(blocking=False)
 

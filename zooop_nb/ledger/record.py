@@ -1,4 +1,4 @@
-"""One row of the ledger's `orders` table, as a value."""
+"""Rows of the ledger as values: an order, and an execution of a cell."""
 
 import json
 import sqlite3
@@ -14,6 +14,19 @@ from zooop_nb.contract.credits import Number
 def now() -> str:
     """Return the time as the ledger writes it: UTC, ISO 8601, microseconds."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One run of a cell, as far as the front end tells it."""
+
+    execution: str
+    """Its id."""
+    notebook: str | None = None
+    cell_hash: str | None = None
+    """SHA-256 of the cell's source."""
+    cell_id: str | None = None
+    """The front end's own id of the cell, which tells cells apart within one kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +61,9 @@ class OrderRecord:
     wallet: str | None = None
     notebook: str | None = None
     cell: str | None = None
-    cell_hash: str | None = None
-    run: str | None = None
+    session: str | None = None
+    execution: str | None = None
+    asked_at: str | None = None
     state: str = "quoted"
     follower: str | None = None
     sent_at: str | None = None
@@ -67,9 +81,9 @@ class OrderRecord:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing is left to do: no task to follow, no output to download."""
-        return self.state in {"failed", "cancelled", "refused"} or (
-            self.state == "succeeded" and self.fetched_at is not None
+        """Whether nothing is left to do: no task to follow, no figure to ask for, no output to download."""
+        return self.state in {"failed", "cancelled", "refused", "withdrawn"} or (
+            self.state == "succeeded" and self.fetched_at is not None and self.credits is not None
         )
 
     def intent(self, send_before: datetime | None = None) -> Intent:
@@ -91,7 +105,7 @@ class OrderRecord:
     def row(self) -> dict[str, Any]:
         """Return the columns as SQLite takes them."""
         row = {each.name: getattr(self, each.name) for each in fields(self)}
-        for name in _JSON:
+        for name in JSON_COLUMNS:
             row[name] = json.dumps(row[name], ensure_ascii=False, default=str)
         return row
 
@@ -99,7 +113,7 @@ class OrderRecord:
     def from_row(cls, row: sqlite3.Row) -> "OrderRecord":
         """Build the value of a row."""
         values = {name: row[name] for name in COLUMNS}
-        for name in _JSON:
+        for name in JSON_COLUMNS:
             values[name] = json.loads(values[name]) if values[name] else {}
         values["tags"] = tuple(values["tags"])
         values["outputs"] = tuple(values["outputs"])
@@ -107,4 +121,4 @@ class OrderRecord:
 
 
 COLUMNS = tuple(each.name for each in fields(OrderRecord))
-_JSON = ("params", "tags", "breakdown", "outputs")
+JSON_COLUMNS = frozenset({"params", "tags", "breakdown", "outputs"})

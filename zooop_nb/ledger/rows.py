@@ -8,7 +8,7 @@ from typing import Any
 
 from zooop_nb.contract.credits import Number
 from zooop_nb.errors import UnknownName
-from zooop_nb.ledger.record import COLUMNS, OrderRecord, now
+from zooop_nb.ledger.record import COLUMNS, JSON_COLUMNS, OrderRecord, now
 
 
 def insert(db: sqlite3.Connection, record: OrderRecord) -> None:
@@ -31,19 +31,28 @@ def update(db: sqlite3.Connection, order_id: str, **values: Any) -> None:
     values["updated_at"] = now()
     if unknown := values.keys() - set(COLUMNS):
         raise AssertionError(f"no such columns: {unknown}")
-    if "outputs" in values:
-        values["outputs"] = json.dumps(values["outputs"], ensure_ascii=False, default=str)
+    for name in JSON_COLUMNS & values.keys():
+        values[name] = json.dumps(values[name], ensure_ascii=False, default=str)
     names = ", ".join(f"{name} = ?" for name in values)
     db.execute(f"UPDATE orders SET {names} WHERE order_id = ?", [*values.values(), order_id])
 
 
 def add_event(
-    db: sqlite3.Connection, event: str, order_id: str, *, spent: Number, credits: Number | None
+    db: sqlite3.Connection, event: str, order_id: str, *, spent: Number | None, credits: Number | None
 ) -> None:
-    """Add one event to the order. `spent` and `credits` are in credits."""
+    """Add one event to the order. `spent` and `credits` are in credits; None is "not known"."""
     db.execute(
         "INSERT INTO events (event_id, at, event, order_id, spent, credits) VALUES (?, ?, ?, ?, ?, ?)",
         (str(uuid.uuid4()), now(), event, order_id, spent, credits),
+    )
+
+
+def withdraw(db: sqlite3.Connection, order_ids: Iterable[str], why: str) -> None:
+    """Withdraw those of the orders that are queued."""
+    db.executemany(
+        "UPDATE orders SET state = 'withdrawn', follower = NULL, error = ?, updated_at = ?"
+        " WHERE order_id = ? AND state = 'queued'",
+        [(why, now(), order_id) for order_id in order_ids],
     )
 
 

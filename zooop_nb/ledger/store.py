@@ -3,19 +3,29 @@
 import functools
 import inspect
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from zooop_nb.contract.credits import Number
-from zooop_nb.contract.limits import DESCRIPTION_CREDITS, TERMINAL_STATUSES
+from zooop_nb.contract.limits import TERMINAL_STATUSES
 from zooop_nb.errors import UnknownName
-from zooop_nb.ledger import liveness
+from zooop_nb.ledger import executions, liveness, spending
 from zooop_nb.ledger.database import BUSY_TIMEOUT, Database, unusable
-from zooop_nb.ledger.record import OrderRecord, now
-from zooop_nb.ledger.rows import add_event, has_event, insert, merge_outputs, select, spent_on, update
+from zooop_nb.ledger.executions import Outcome, TakeUp, Wanted
+from zooop_nb.ledger.record import Execution, OrderRecord, now
+from zooop_nb.ledger.rows import (
+    add_event,
+    has_event,
+    insert,
+    merge_outputs,
+    select,
+    spent_on,
+    update,
+    withdraw,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +60,28 @@ def _given_connection(
     return method
 
 
+@dataclass(frozen=True)
+class Reservation:
+    """Orders whose cost is reserved in one transaction, and the session that pays."""
+
+    session: str
+    mode: str
+    token: str
+    host: str
+    records: Sequence[OrderRecord]
+    approve: Callable[[Number, Number | None, Number], None]
+    """Called with what the session has spent, its limit, and what else is queued with this token."""
+    budget: Number | None = None
+    """The limit in the settings; that of the session in the ledger goes before it."""
+    sets_budget: bool = False
+    """Whether the limit in the settings is the session's from now on."""
+    run: Execution | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)
+    """Columns learned since the quote."""
+    resent: Sequence[str] = ()
+    """Orders whose task is not known and that are sent again: their cost moves to this session."""
+
+
 class Ledger:
     """The store. Safe from any thread, and beside other processes on the same file.
 
@@ -76,25 +108,90 @@ class Ledger:
     # The steps of an order, in their order.
 
     @_writes
-    def record_quote(self, db: sqlite3.Connection, record: OrderRecord) -> None:
-        """Insert a new order with its quote. It is not to be submitted yet."""
-        insert(db, record)
-        add_event(db, "quote", record.order_id, spent=0, credits=record.quoted)
+    def record_quotes(self, db: sqlite3.Connection, records: Iterable[OrderRecord]) -> None:
+        """Insert new orders with their quotes. They are not to be submitted yet."""
+        for record in records:
+            insert(db, record)
+            add_event(db, "quote", record.order_id, spent=0, credits=record.quoted)
 
     @_writes
-    def record_intents(self, db: sqlite3.Connection, /, order_ids: Iterable[str], **known: Any) -> None:
-        """Record that all of the orders are about to be sent, or none: from now on they may be paid.
+    def record_new_quote(
+        self, db: sqlite3.Connection, /, order_id: str, credits: Number, **known: Any
+    ) -> OrderRecord:
+        """Record that the order was quoted again. `known` are the other columns of a quote."""
+        update(db, order_id, quoted=credits, **known)
+        add_event(db, "quote", order_id, spent=0, credits=credits)
+        return select(db, order_id)
 
-        This process follows them. `known` are columns learned since the quote (`wallet`, `project`,
-        `key_label`).
+    def reserve(self, reservation: "Reservation") -> None:
+        """Reserve the cost of orders and queue them, all or none: from now on this process follows them.
+
+        What the session has spent is handed to `reservation.approve` within the transaction; what that
+        raises cancels it.
         """
-        for order_id in order_ids:
-            update(db, order_id, state="intended", sent_at=now(), follower=self.process.id, **known)
+        self._hold(
+            [*(each.order_id for each in reservation.records), *reservation.resent],
+            lambda: self._reserve(reservation),
+        )
 
     @_writes
-    def record_description_intent(self, db: sqlite3.Connection, record: OrderRecord) -> None:
-        """Insert a description that is about to be requested: from now on its credit may be spent."""
-        insert(db, replace(record, state="intended", sent_at=now(), follower=self.process.id))
+    def _reserve(self, db: sqlite3.Connection, it: "Reservation") -> None:
+        spending.withdraw_of_the_dead(db, self.process.is_alive)
+        if it.sets_budget:
+            spending.set_limit(db, it.session, it.mode, it.budget)
+        limited, limit = spending.limit(db, it.session, it.mode)
+        if it.records:
+            it.approve(
+                spending.spent(db, it.session, it.mode),
+                limit if limited else it.budget,
+                spending.queued(db, it.token, it.host),
+            )
+        if it.run is not None:
+            executions.begin(db, it.run, self.process.id)
+        queued = {
+            "state": "queued",
+            "follower": self.process.id,
+            "session": it.session,
+            "execution": it.run.execution if it.run else None,
+            **it.known,
+        }
+        for record in it.records:
+            if record.target == "describe":
+                # Nothing quotes a description, so it has no row yet.
+                insert(db, record)
+            update(db, record.order_id, asked_at=now(), **queued)
+        for order_id in it.resent:
+            # Whoever sends it again may be the one that pays.
+            update(db, order_id, session=it.session)
+
+    @_writes
+    def record_intent(self, db: sqlite3.Connection, order_id: str, sent_at: str) -> bool:
+        """Record that a queued order is about to be sent: from now on it may be paid.
+
+        False if it is not queued any more: it was withdrawn, and must not be sent. `sent_at` is by the
+        server's clock where it was heard.
+        """
+        changed = db.execute(
+            "UPDATE orders SET state = 'intended', sent_at = ?, follower = ?, updated_at = ?"
+            " WHERE order_id = ? AND state = 'queued'",
+            (sent_at, self.process.id, now(), order_id),
+        )
+        return changed.rowcount == 1
+
+    @_writes
+    def record_not_accepted(self, db: sqlite3.Connection, order_id: str) -> None:
+        """Record that the API did not take the order yet, and may take it later: it is queued again."""
+        update(db, order_id, state="queued", sent_at=None)
+
+    @_writes
+    def withdraw_of_the_dead(self, db: sqlite3.Connection) -> None:
+        """Withdraw what processes queued that have ended: it was never sent."""
+        spending.withdraw_of_the_dead(db, self.process.is_alive)
+
+    @_writes
+    def withdraw(self, db: sqlite3.Connection, order_ids: Iterable[str], why: str) -> None:
+        """Record that those of the orders that are queued are not sent: they cost nothing."""
+        withdraw(db, order_ids, why)
 
     @_writes
     def record_description(
@@ -172,40 +269,173 @@ class Ledger:
         update(db, order_id, state="unknown", follower=None, error=why)
         if select(db, order_id).target == "describe" and not has_event(db, order_id, "describe"):
             # A row for the DataFrame: the server did not say what it cost.
-            add_event(db, "describe", order_id, spent=0, credits=None)
+            add_event(db, "describe", order_id, spent=None, credits=None)
 
     # Who follows an order.
 
-    @_writes
-    def claim(self, db: sqlite3.Connection, record: OrderRecord) -> bool:
-        """Follow an abandoned order from now on; false if another process was faster."""
-        done = db.execute(
-            "UPDATE orders SET follower = ?, updated_at = ? WHERE order_id = ? AND follower IS ?",
-            (self.process.id, now(), record.order_id, record.follower),
-        )
-        return done.rowcount == 1
+    def take_up(
+        self,
+        run: Execution | None,
+        wanted: Sequence[Wanted],
+        *,
+        can_follow: Callable[[OrderRecord], bool],
+    ) -> TakeUp:
+        """Take up what earlier runs of this cell left: this process follows it from now on.
+
+        Without a run, nothing is taken up; what asks for the same is only named. `can_follow` tells whether
+        an open order can be followed or sent again.
+        """
+        held: list[str] = []
+        try:
+            return self._take_up(run, wanted, held, can_follow)
+        except BaseException:
+            self.process.held.difference_update(held)
+            raise
 
     @_writes
-    def release(self, db: sqlite3.Connection, order_id: str, error: str | None = None) -> OrderRecord:
+    def _take_up(
+        self,
+        db: sqlite3.Connection,
+        run: Execution | None,
+        wanted: Sequence[Wanted],
+        held: list[str],
+        can_follow: Callable[[OrderRecord], bool],
+    ) -> TakeUp:
+        if run is None:
+            return TakeUp(tuple(executions.open_elsewhere(db, each, self.is_followed) for each in wanted))
+        kernel = self.process.id
+        executions.begin(db, run, kernel)
+        continued = executions.continue_last(db, run, kernel, self.process.is_alive)
+        found = []
+        for each in wanted:
+            taken = executions.take_up(
+                db, run, each, kernel, is_followed=self.is_followed, can_follow=can_follow
+            )
+            # Within the transaction, so that no other thread finds them unfollowed.
+            held += [record.order_id for record in taken.orders]
+            self.process.held.update(held)
+            found.append(taken)
+        return TakeUp(tuple(found), continued)
+
+    def give_back(self, taken: Sequence[OrderRecord]) -> None:
+        """Undo `take_up`, for orders that were not placed after all."""
+        self._give_back(taken)
+        self.process.held.difference_update(each.order_id for each in taken)
+
+    @_writes
+    def _give_back(self, db: sqlite3.Connection, taken: Sequence[OrderRecord]) -> None:
+        executions.give_back(db, taken, self.process.id)
+
+    def claim(self, records: Sequence[OrderRecord]) -> list[OrderRecord]:
+        """Follow abandoned orders from now on; return those that no other was faster to claim."""
+        held: list[str] = []
+        try:
+            return self._claim(records, held)
+        except BaseException:
+            self.process.held.difference_update(held)
+            raise
+
+    @_writes
+    def _claim(
+        self, db: sqlite3.Connection, records: Sequence[OrderRecord], held: list[str]
+    ) -> list[OrderRecord]:
+        claimed = []
+        for record in records:
+            if record.order_id in self.process.held:
+                continue
+            done = db.execute(
+                "UPDATE orders SET follower = ?, updated_at = ? WHERE order_id = ? AND follower IS ?",
+                (self.process.id, now(), record.order_id, record.follower),
+            )
+            if done.rowcount == 1:
+                held.append(record.order_id)
+                self.process.held.add(record.order_id)
+                claimed.append(select(db, record.order_id))
+        return claimed
+
+    def release(self, order_id: str, error: str | None = None) -> OrderRecord:
         """Stop following the order, so that another run can claim it; `error` says why it is not finished."""
+        record = self._release(order_id, error)
+        self.process.held.discard(order_id)
+        return record
+
+    @_writes
+    def _release(self, db: sqlite3.Connection, order_id: str, error: str | None) -> OrderRecord:
         update(db, order_id, follower=None, **({} if error is None else {"error": error}))
         return select(db, order_id)
 
-    @_writes
-    def release_own(self, db: sqlite3.Connection, order_ids: Iterable[str]) -> None:
-        """Release those of the orders that are in the ledger and that this process follows.
+    def let_go(self, order_ids: Collection[str], why: str | None = None) -> None:
+        """Stop following those of the orders that this process follows; what is queued is withdrawn, unpaid.
 
-        A description stays followed: its request goes on by itself.
+        `why` is the error that ended the following. A description that was sent stays followed in the ledger:
+        its request goes on by itself.
         """
+        self._let_go(order_ids, why)
+        self.process.held.difference_update(order_ids)
+
+    @_writes
+    def _let_go(self, db: sqlite3.Connection, order_ids: Collection[str], why: str | None) -> None:
+        withdraw(db, order_ids, why or "It was stopped before it was sent.")
         db.executemany(
-            "UPDATE orders SET follower = NULL, updated_at = ? WHERE order_id = ?"
-            " AND follower = ? AND target <> 'describe'",
-            [(now(), order_id, self.process.id) for order_id in order_ids],
+            "UPDATE orders SET follower = NULL, error = coalesce(?, error), updated_at = ? WHERE order_id = ?"
+            " AND follower = ? AND NOT (target = 'describe' AND state = 'intended')",
+            [(why, now(), order_id, self.process.id) for order_id in order_ids],
         )
 
     def is_followed(self, record: OrderRecord) -> bool:
         """Return whether a live process follows the order."""
+        if record.follower == self.process.id:
+            return record.order_id in self.process.held
         return record.follower is not None and self.process.is_alive(record.follower)
+
+    def _hold(self, order_ids: Sequence[str], write: Callable[[], T]) -> T:
+        new = [each for each in order_ids if each not in self.process.held]
+        self.process.held.update(new)
+        try:
+            return write()
+        except BaseException:
+            self.process.held.difference_update(new)
+            raise
+
+    # Executions.
+
+    @_writes
+    def continue_last(self, db: sqlite3.Connection, run: Execution) -> None:
+        """Let a run of a cell continue the last one, unless that ended well."""
+        executions.begin(db, run, self.process.id)
+        executions.continue_last(db, run, self.process.id, self.process.is_alive)
+
+    def end_execution(self, execution: str, outcome: Outcome) -> list[OrderRecord]:
+        """Record how a run of a cell ended.
+
+        Returns the paid orders of the runs that it continues which it did not ask for, and nobody follows.
+        """
+        return [each for each in self._end_execution(execution, outcome) if not self.is_followed(each)]
+
+    @_writes
+    def _end_execution(self, db: sqlite3.Connection, execution: str, outcome: Outcome) -> list[OrderRecord]:
+        return executions.end(db, execution, outcome)
+
+    @_reads
+    def left_over(self, db: sqlite3.Connection) -> list[OrderRecord]:
+        """Return the complete orders of interrupted runs that no later run asked for; resume shows them."""
+        return executions.left_over(db)
+
+    @_writes
+    def record_shown(self, db: sqlite3.Connection, order_ids: Iterable[str]) -> None:
+        """Record that resume has shown orders that were left over."""
+        for order_id in order_ids:
+            update(db, order_id, execution=None)
+
+    @_writes
+    def set_budget(self, db: sqlite3.Connection, session: str, mode: str, budget: Number | None) -> None:
+        """Set the limit of a session for a mode, in credits; None is no limit."""
+        spending.set_limit(db, session, mode, budget)
+
+    @_reads
+    def spent(self, db: sqlite3.Connection, session: str, mode: str) -> Number:
+        """Return the credits that a session has spent in a mode, with what its open orders may still cost."""
+        return spending.spent(db, session, mode)
 
     # Queries.
 
@@ -239,73 +469,43 @@ class Ledger:
         raise UnknownName("order", text, nearest=[row["order_id"] for row in rows])
 
     @_reads
-    def last(self, db: sqlite3.Connection, *, mode: str | None = None) -> OrderRecord | None:
-        """Return the newest order that was sent, descriptions aside."""
-        row = db.execute(
-            "SELECT * FROM orders WHERE sent_at IS NOT NULL AND target <> 'describe'"
-            " AND (:mode IS NULL OR mode = :mode) ORDER BY sent_at DESC, rowid DESC LIMIT 1",
-            {"mode": mode},
-        ).fetchone()
-        return None if row is None else OrderRecord.from_row(row)
+    def last(
+        self, db: sqlite3.Connection, *, mode: str | None = None, execution: str | None = None
+    ) -> OrderRecord | None:
+        """Return the order that `again` starts from, descriptions aside.
+
+        The last of this execution, else the last before the runs that it continues.
+        """
+        return executions.last_of(db, execution, mode)
 
     @_reads
     def unfinished(self, db: sqlite3.Connection) -> list[OrderRecord]:
-        """Return all orders that are under way, abandoned or unknown, oldest first."""
+        """Return all orders that are queued, under way, abandoned or unknown, oldest first."""
         rows = db.execute(
-            "SELECT * FROM orders WHERE state IN ('intended', 'submitted', 'unknown')"
-            " OR (state = 'succeeded' AND fetched_at IS NULL) ORDER BY created_at, rowid"
+            "SELECT * FROM orders WHERE state IN ('queued', 'intended', 'submitted', 'unknown')"
+            " OR (state = 'succeeded' AND (fetched_at IS NULL OR credits IS NULL)) ORDER BY created_at, rowid"
         ).fetchall()
         return [OrderRecord.from_row(row) for row in rows]
 
     @_reads
-    def sent(self, db: sqlite3.Connection, order_ids: Iterable[str]) -> list[OrderRecord]:
-        """Return those of the orders that may have been sent, in the given order."""
+    def withdrawn_beside(self, db: sqlite3.Connection, records: Iterable[OrderRecord]) -> list[OrderRecord]:
+        """Return the withdrawn orders of the calls that placed the given ones as well."""
+        known = {each.order_id for each in records}
         rows = [
-            db.execute(
-                "SELECT * FROM orders WHERE order_id = ? AND sent_at IS NOT NULL", (order_id,)
-            ).fetchone()
+            row
+            for batch in dict.fromkeys(each.batch for each in records if not each.ended)
+            for row in db.execute("SELECT * FROM orders WHERE batch = ? AND state = 'withdrawn'", (batch,))
+        ]
+        return [OrderRecord.from_row(row) for row in rows if row["order_id"] not in known]
+
+    @_reads
+    def get_all(self, db: sqlite3.Connection, order_ids: Iterable[str]) -> list[OrderRecord]:
+        """Return those of the orders that are in the ledger, in the given order."""
+        rows = [
+            db.execute("SELECT * FROM orders WHERE order_id = ?", (order_id,)).fetchone()
             for order_id in order_ids
         ]
         return [OrderRecord.from_row(row) for row in rows if row is not None]
-
-    @_reads
-    def abandoned(
-        self, db: sqlite3.Connection, fingerprint: str, cell_hash: str, notebook: str | None, run: str | None
-    ) -> list[OrderRecord]:
-        """Return the unfinished orders with this fingerprint that an earlier run of this cell left.
-
-        Oldest first, and only those that no live process follows. `run` is the current run of the cell,
-        whose own orders do not count.
-        """
-        rows = db.execute(
-            "SELECT * FROM orders WHERE fingerprint = ? AND cell_hash = ? AND notebook IS ?"
-            " AND run IS NOT ?"
-            " AND (state IN ('intended', 'submitted') OR (state = 'succeeded' AND fetched_at IS NULL))"
-            " ORDER BY created_at, rowid",
-            (fingerprint, cell_hash, notebook, run),
-        ).fetchall()
-        return [record for record in map(OrderRecord.from_row, rows) if not self.is_followed(record)]
-
-    @_reads
-    def committed(self, db: sqlite3.Connection, *, since: str, mode: str) -> Number:
-        """Return the credits spent in a mode since a time, plus what the orders sent since may still cost.
-
-        An order whose end was not seen counts with its quote.
-        """
-        spent: Number = db.execute(
-            "SELECT coalesce(sum(e.spent), 0) FROM events e JOIN orders o USING (order_id)"
-            " WHERE e.at >= ? AND o.mode = ?",
-            (since, mode),
-        ).fetchone()[0]
-        open_: Number = db.execute(
-            # Nothing quotes a description; its price is documented.
-            "SELECT coalesce(sum(max(iif(o.target = 'describe', ?, o.quoted)"
-            " - (SELECT coalesce(sum(e.spent), 0) FROM events e"
-            " WHERE e.order_id = o.order_id), 0)), 0) FROM orders o"
-            " WHERE o.sent_at >= ? AND o.mode = ? AND o.state IN ('intended', 'submitted', 'unknown')",
-            (DESCRIPTION_CREDITS, since, mode),
-        ).fetchone()[0]
-        return spent + open_
 
     def frame(self) -> "pd.DataFrame":
         """Return the DataFrame: one row per event, oldest first; see `zooop_nb.ledger.dataframe`."""

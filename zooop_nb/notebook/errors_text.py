@@ -36,6 +36,9 @@ WORDS: Mapping[Action, str] = {
     Action.REWORD: "Change the prompt or the picture; the same one will be refused again.",
     Action.CHECK_FILE: "Check the file.",
     Action.SEE_TASKS: "`%zooop tasks` lists what is unfinished.",
+    Action.ORDER_FRESH: (
+        "`%zooop show {order}` shows it, `%zooop resume {order}` looks again; `--fresh` orders another."
+    ),
     Action.FREE_LEDGER: "Check that {path} can be written and that the disk has room.",
     Action.CHOOSE_FOLDER: "Set {variable} to a folder that you can write to.",
     Action.RESTART_KERNEL: "Restart the kernel without it; `%zooop config nested_loops=on` does what it did.",
@@ -50,7 +53,7 @@ def remedy_words(remedies: Iterable[Remedy]) -> str:
 
 def interrupt_text(interrupt: KeyboardInterrupt) -> str:
     """Return what an interrupted line says: what is paid, and how to take it up."""
-    from zooop_nb.tasks.task import WaitingStopped
+    from zooop_nb.tasks.task import WaitingStopped, not_sent
 
     if not isinstance(interrupt, WaitingStopped):
         return str(interrupt) or "Stopped."
@@ -62,8 +65,10 @@ def interrupt_text(interrupt: KeyboardInterrupt) -> str:
         order_id = interrupt.order_ids[0]
         return f"Waiting stopped; the description goes on and is paid: %zooop show {order_id} has it."
     if len(interrupt.order_ids) == 1:
-        return "Waiting stopped; the task goes on and is paid. Run the cell again to attach to it, or resume."
-    return "Waiting stopped; the tasks go on and are paid. Run the cell again to attach, or resume."
+        text = "Waiting stopped; the task goes on and is paid. Run the cell again to take it up, or resume."
+    else:
+        text = "Waiting stopped; the tasks go on and are paid. Run the cell again to take them up, or resume."
+    return " ".join(filter(None, (text, not_sent(interrupt.withdrawn))))
 
 
 def message_lines(error: ZooopError) -> list[str]:

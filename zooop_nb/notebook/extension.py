@@ -26,7 +26,9 @@ def load(shell: Any) -> None:
     shell.input_transformers_cleanup.append(keep_question_marks)
     shell.Completer.custom_matchers.append(_matcher(session))
     shell.configurables.append(session.config)
-    shell.events.register("pre_run_cell", session.before_cell)
+    shell.events.register("pre_run_cell", session.executions.before_cell)
+    shell.events.register("post_run_cell", session.executions.after_cell)
+    session.executions.adopt_running_cell()
     session.previous_default = frontend.register(session)
 
 
@@ -37,7 +39,8 @@ def unload(shell: Any) -> None:
         return
     if session.previous_default is not None:
         frontend.register(session.previous_default)
-    shell.events.unregister("pre_run_cell", session.before_cell)
+    shell.events.unregister("pre_run_cell", session.executions.before_cell)
+    shell.events.unregister("post_run_cell", session.executions.after_cell)
     shell.configurables.remove(session.config)
     shell.input_transformers_cleanup.remove(keep_question_marks)
     shell.Completer.custom_matchers[:] = [

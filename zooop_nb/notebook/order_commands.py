@@ -30,9 +30,9 @@ def order(session: ShellSession, command: Command, namespace: Namespace) -> "Res
     position = session.cell_position()
     studio = session.studio()
     request = request_for(studio, command, namespace)
-    spending = spending_options(command.options)
-    tasks = studio.checkout.order([request], studio.frontend, session.origin(), **spending)
-    if command.options.background:
+    background = command.options.background
+    tasks = studio.order_all([request], spending_options(command.options), background=background)
+    if background:
         return _in_background(tasks)
     try:
         _watch(tasks)
@@ -68,6 +68,7 @@ def describe(session: ShellSession, command: Command, namespace: Namespace) -> "
         yes=options.yes,
         ask=options.ask,
         budget=options.budget,
+        fresh=options.fresh,
         tags=options.tags,
     )
 
@@ -120,7 +121,7 @@ def request_for(studio: "Studio", command: Command, namespace: Namespace) -> "Or
             raise InputError(
                 f"again takes name=value, not “{' '.join(command.arguments)}”.", value=command.arguments[0]
             )
-        return studio.repeat(request)
+        return studio.repeat(request, fresh=options.fresh)
     if command.verb in {"tool", "template"}:
         if not command.arguments:
             raise InputError(f"{command.verb} needs a slug: %zooop {command.verb} SLUG.", value=command.verb)

@@ -20,7 +20,7 @@ from zooop_nb.tasks.progress import Progress
 EVERY_SECONDS: Final = 0.25
 """The shortest time between two updates that only change the elapsed seconds."""
 
-_ENDS: Final = frozenset({"succeeded", "failed", "cancelled", "unknown"})
+_ENDS: Final = frozenset({"succeeded", "failed", "cancelled", "unknown", "refused", "withdrawn"})
 _LINES: Final = 6
 """The number of unfinished orders that a block lists."""
 
@@ -101,12 +101,14 @@ def _count(moments: Sequence[Progress]) -> str:
 
 
 def _words(moment: Progress) -> str:
-    gone = f"{max(moment.seconds, 0):.0f} s"
-    if moment.state not in _ENDS:
-        gone += " · ETA unknown" if moment.eta is None else f" of ~{moment.eta:.0f} s"
-    return " · ".join(
-        filter(None, [clean(moment.model or "", limit=80), clean(moment.state, limit=40), gone])
-    )
+    if moment.state == "waiting":
+        pieces = ["waiting for its turn", moment.note or ""]
+    else:
+        gone = f"{max(moment.seconds, 0):.0f} s"
+        if moment.state not in _ENDS:
+            gone += " · ETA unknown" if moment.eta is None else f" of ~{moment.eta:.0f} s"
+        pieces = [clean(moment.state, limit=40), gone, moment.note or ""]
+    return " · ".join(filter(None, [clean(moment.model or "", limit=80), *pieces]))
 
 
 def _share(moment: Progress) -> float | None:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from zooop_nb import settings as settings_
 from zooop_nb.errors import Action, MissingExtra, SandboxFailed, remedy
 from zooop_nb.notebook.cell_position import CellPosition, cell_position, line_of_caller
 from zooop_nb.notebook.config import Zooop
+from zooop_nb.notebook.executions import CellRun, Executions, Outcome
 from zooop_nb.settings import Settings, Token
 
 if TYPE_CHECKING:
@@ -29,22 +29,17 @@ class ShellSession:
         self.chosen: dict[str, object] = {}
         """What `%zooop config` set."""
         self.sandbox: SandboxProcess | None = None
-        self.cell: str | None = None
-        self.run: str | None = None
+        self.executions = Executions(shell, _end_execution)
         self.previous_default: HostFrontend | None = None
         """The default front end before this one."""
         self._studio: Studio | None = None
 
     # The running cell.
 
-    def before_cell(self, info: Any) -> None:
-        """Remember the cell. Called for IPython's `pre_run_cell` event."""
-        self.cell = info.raw_cell
-        self.run = uuid.uuid4().hex
-
     def cell_position(self) -> CellPosition:
         """Return where in the running cell the magic is being called."""
-        source = None if self.cell is None else self.shell.transform_cell(self.cell)
+        cell = self.executions.source()
+        source = None if cell is None else self.shell.transform_cell(cell)
         interactivity = self.shell.ast_node_interactivity
         return cell_position(source, line_of_caller(self.shell), interactivity=interactivity)
 
@@ -54,7 +49,10 @@ class ShellSession:
         """Return the notebook and the running cell."""
         from zooop_nb.orders.order import Origin
 
-        return Origin(notebook=self.notebook(), cell=self.cell, run=self.run)
+        run = self.executions.current()
+        if run is None:
+            return Origin(notebook=self.notebook())
+        return Origin(self.notebook(), run.source, run.id, run.cell_id)
 
     def notebook(self) -> str | None:
         """Return the notebook's path: the setting, else what the front end reports, else None."""
@@ -127,10 +125,31 @@ class ShellSession:
 
     def close(self) -> None:
         """Close the studio and stop the sandbox."""
+        self.executions.close()
         if self._studio is not None:
             self._studio.close()
             self._studio = None
         self.stop_sandbox()
+
+
+def _end_execution(run: CellRun, outcome: Outcome) -> None:
+    """Let go of what the cell still waits for, and say what it had paid before and did not ask for again."""
+    # A cell that has placed no order has loaded no checkout.
+    if "zooop_nb.tasks.checkout" not in sys.modules:
+        return
+    from zooop_nb.errors import LedgerError
+    from zooop_nb.notebook.errors_text import message_lines
+    from zooop_nb.tasks.checkout import end_execution
+
+    try:
+        left = end_execution(run.id, outcome)
+    except LedgerError as error:
+        print(*message_lines(error), sep="\n", file=sys.stderr)
+        return
+    if left and outcome == "well":
+        one = len(left) == 1
+        what = "paid order of that run was" if one else "paid orders of that run were"
+        print(f"→ {len(left)} {what} not asked for again: %zooop resume")
 
 
 def _require_sandbox() -> None:

@@ -3,8 +3,6 @@
 API documentation: "Confirmation policy", "Wallet", "Daily credit cap".
 """
 
-from collections.abc import Callable
-from threading import Lock
 from typing import Final
 
 from zooop_nb.contract.credits import Number, credits_text
@@ -33,21 +31,23 @@ def must_confirm(
     return total >= BATCH_CREDITS or (tasks >= BATCH_TASKS and not variants)
 
 
-def check_wallet(me: Me, total: Number) -> None:
+def check_wallet(me: Me, total: Number, queued: Number = 0) -> None:
     """Raise `OverBudget` if the wallet or the daily cap does not cover `total` credits.
 
-    The server checks again, precisely; this avoids an order that would be refused.
+    `queued` are the credits of orders that are reserved and not sent yet: the wallet still holds them. The
+    server checks again, precisely; this avoids an order that would be refused.
     """
-    if me.balance is not None and total > me.balance:
+    also = f", and {credits_text(queued)} of it are reserved" if queued else ""
+    if me.balance is not None and total + queued > me.balance:
         raise OverBudget(
-            f"This costs {credits_text(total)}; the {me.wallet} wallet holds {me.balance}.",
+            f"This costs {credits_text(total)}; the {me.wallet} wallet holds {me.balance}{also}.",
             value=str(total),
             remedies=[remedy(Action.TOP_UP)],
         )
     left = me.key.credits_remaining_today
-    if left is not None and total > left:
+    if left is not None and total + queued > left:
         raise OverBudget(
-            f"This costs {credits_text(total)}; the token's daily cap leaves {left} until midnight UTC.",
+            f"This costs {credits_text(total)}; the token's daily cap leaves {left} until midnight UTC{also}.",
             value=str(total),
         )
 
@@ -62,32 +62,14 @@ def check_call_budget(total: Number, budget: Number | None) -> None:
         )
 
 
-class Budget:
-    """The session's budget, reserved by one call at a time."""
+def check_session_budget(total: Number, spent: Number, limit: Number | None) -> None:
+    """Raise `OverBudget` if `total` credits are more than the session's limit leaves.
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-
-    # As in the ledger: a context manager that an interrupt catches at its start would keep the lock.
-    def reserve(
-        self,
-        total: Number,
-        write: Callable[[], None],
-        *,
-        limit: Number | None,
-        committed: Callable[[], Number],
-    ) -> None:
-        """Hold the budget while `write` records the intents of orders for `total` credits.
-
-        `committed` returns what is spent and what intents may still cost. It is called under the lock, so
-        that two threads cannot reserve the same credits. Raises `OverBudget` if `limit` does not allow it.
-        """
-        with self._lock:
-            left = None if limit is None else limit - committed()
-            if left is not None and total > left:
-                raise OverBudget(
-                    f"This costs {credits_text(total)}; the budget of {limit} has {max(left, 0)} left.",
-                    value=str(total),
-                    remedies=[remedy(Action.RAISE_BUDGET)],
-                )
-            write()
+    `spent` is what the session has paid, and what its open orders may still cost.
+    """
+    if limit is not None and total > limit - spent:
+        raise OverBudget(
+            f"This costs {credits_text(total)}; the budget of {limit} has {max(limit - spent, 0)} left.",
+            value=str(total),
+            remedies=[remedy(Action.RAISE_BUDGET)],
+        )

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 
 from zooop_nb.contract.backend import Intent
 from zooop_nb.contract.categories import Category
+from zooop_nb.ledger import Execution
 
 FINGERPRINT_VERSION: Final = 1
 
@@ -75,13 +76,27 @@ class Origin:
     notebook: str | None = None
     cell: str | None = None
     """The cell's source."""
-    run: str | None = None
-    """The execution of the cell; a re-run has another."""
+    execution: str | None = None
+    """The id of this run of the cell; a re-run has another."""
+    cell_id: str | None = None
+    """The front end's own id of the cell."""
 
     @property
     def cell_hash(self) -> str | None:
-        """SHA-256 of the cell's source, the only thing that every front end reports of a cell."""
-        return None if self.cell is None else hashlib.sha256(self.cell.encode()).hexdigest()
+        """SHA-256 of the cell's source, but for trailing space and final newlines.
+
+        The source is the only thing that every front end reports of a cell.
+        """
+        if self.cell is None:
+            return None
+        source = "\n".join(line.rstrip() for line in self.cell.split("\n")).rstrip("\n")
+        return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def run_of_cell(self) -> Execution | None:
+        """Return this run of the cell as the ledger names it; None outside of any."""
+        if self.execution is None:
+            return None
+        return Execution(self.execution, self.notebook, self.cell_hash, self.cell_id)
 
 
 @dataclass(frozen=True)

@@ -131,8 +131,6 @@ def record_for(
         wallet=me.wallet if me else None,
         notebook=order.origin.notebook,
         cell=order.origin.cell,
-        cell_hash=order.origin.cell_hash,
-        run=order.origin.run,
         quoted=quote.credits if quote else None,
         breakdown=breakdown_of(quote) if quote else {},
         eta_s=quote.estimated_seconds if quote else None,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from zooop_nb.contract.credits import Number, credits_text
-from zooop_nb.ledger import OrderRecord
+from zooop_nb.ledger import Continued, OrderRecord
 from zooop_nb.orders.pricing import PricedOrder, breakdown_of
 from zooop_nb.results.values import Quoted
 
@@ -18,6 +18,10 @@ class PricedBatch:
     """The budget of this call alone, in credits."""
     resumed: tuple[OrderRecord, ...] = ()
     """Orders that are only followed on, at no cost."""
+    continued: Continued | None = None
+    """The run of the cell that this one continues."""
+    elsewhere: tuple[OrderRecord, ...] = ()
+    """Open orders of other places that ask for the same."""
 
     @property
     def records(self) -> tuple[OrderRecord, ...]:

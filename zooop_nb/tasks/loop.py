@@ -9,7 +9,7 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
@@ -24,6 +24,8 @@ class BackgroundLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self.before_stop: list[Callable[[], Coroutine[Any, Any, object]]] = []
+        """What has to be done at the end of the process, before everything is cancelled."""
         self._thread = threading.Thread(target=self._serve, name="zooop-loop", daemon=True)
         self._thread.start()
 
@@ -40,6 +42,10 @@ class BackgroundLoop:
         """Start a coroutine and return at once; cancelling the future cancels the coroutine."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
+    def call(self, function: Callable[[], object]) -> None:
+        """Call a function on the loop's thread, some time soon."""
+        self._loop.call_soon_threadsafe(function)
+
     def stop(self) -> None:
         """Cancel what runs, give it a moment to clean up, and end the thread."""
         if self._thread.is_alive():
@@ -51,6 +57,7 @@ class BackgroundLoop:
         self._loop.run_forever()
 
     async def _wind_up(self) -> None:
+        await asyncio.gather(*(step() for step in self.before_stop), return_exceptions=True)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
@@ -58,8 +65,28 @@ class BackgroundLoop:
         self._loop.stop()
 
 
+async def off_loop(call: Callable[[], T]) -> T:
+    """Call on another thread, so that the loop goes on meanwhile; at the end of the process on this one."""
+    try:
+        done = asyncio.get_running_loop().run_in_executor(None, call)
+    except RuntimeError:
+        # Once the interpreter ends, no thread is started any more.
+        return call()
+    return await done
+
+
 _loops: dict[int, BackgroundLoop] = {}
-_guard: Final = threading.Lock()
+_guard = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _guard
+    # The parent's may have been held at the fork.
+    _guard = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def shared() -> BackgroundLoop:

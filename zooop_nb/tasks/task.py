@@ -2,28 +2,37 @@
 
 import asyncio
 import threading
+import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
-from typing import Any, Final, overload
+from functools import partial
+from typing import Any, overload
 
 from zooop_nb.contract.credits import Number, credits_text
-from zooop_nb.errors import Action, PaidTaskError, TaskFailed, ZooopError, remedy
+from zooop_nb.errors import Action, LedgerError, PaidTaskError, TaskFailed, Withdrawn, ZooopError, remedy
 from zooop_nb.ledger import Ledger, OrderRecord
 from zooop_nb.results.values import Gallery, Result
+from zooop_nb.tasks import loop
 from zooop_nb.tasks.progress import Progress, ProgressFeed
-
-RELEASE_TIMEOUT: Final = 2.0
-"""Seconds to wait for the background thread to record that a task is not followed any more."""
+from zooop_nb.tasks.runner import TaskRunner
 
 
 class WaitingStopped(KeyboardInterrupt):
     """An interrupt while an order was placed or waited for. The API offers no cancelling.
 
-    `order_ids` are the orders that may be paid; none if nothing was submitted. `ended` says that all of them
-    had ended before the interrupt, `describing` that the order is a description.
+    `order_ids` are the orders that may be paid; none if nothing was submitted, nor will be. `ended` says that
+    all of them had ended before the interrupt, `describing` that the order is a description. `withdrawn` is
+    the number of orders that were not sent, and cost nothing.
     """
 
-    def __init__(self, order_ids: Sequence[str], *, ended: bool = False, describing: bool = False) -> None:
+    def __init__(
+        self,
+        order_ids: Sequence[str],
+        *,
+        ended: bool = False,
+        describing: bool = False,
+        withdrawn: int = 0,
+    ) -> None:
         if not order_ids:
             text = "Stopped. Nothing was submitted, and nothing is paid."
         elif ended:
@@ -34,10 +43,29 @@ class WaitingStopped(KeyboardInterrupt):
             text = "Waiting stopped; the task goes on and is paid. Resume picks it up."
         else:
             text = "Waiting stopped; the tasks go on and are paid. Resume picks them up."
-        super().__init__(text)
+        super().__init__(" ".join(filter(None, (text, not_sent(withdrawn) if order_ids else ""))))
         self.order_ids = tuple(order_ids)
         self.ended = ended
         self.describing = describing
+        self.withdrawn = withdrawn
+
+    @classmethod
+    def of(cls, records: Sequence[OrderRecord]) -> "WaitingStopped":
+        """Return the interrupt for orders as the ledger has them after they were let go."""
+        sent = [each for each in records if each.sent_at is not None and each.state != "refused"]
+        return cls(
+            [each.order_id for each in sent],
+            ended=all(each.ended for each in sent),
+            describing=any(each.target == "describe" for each in sent),
+            withdrawn=sum(each.state == "withdrawn" for each in records),
+        )
+
+
+def not_sent(number: int) -> str:
+    """Return the sentence on orders that were withdrawn; empty if there are none."""
+    if not number:
+        return ""
+    return f"{number} more {'was' if number == 1 else 'were'} not sent, and {'costs' if number == 1 else 'cost'} nothing."
 
 
 class Task:
@@ -54,12 +82,15 @@ class Task:
         feed: ProgressFeed,
         submitted: "Future[OrderRecord]",
         future: "Future[OrderRecord]",
+        runner: TaskRunner,
         ledger: Ledger,
     ) -> None:
         self._record = record
         self._submitted = submitted
         self._future = future
+        self._runner = runner
         self._ledger = ledger
+        self._process = os.getpid()
         self.feed = feed
 
     def __repr__(self) -> str:
@@ -94,6 +125,7 @@ class Task:
 
     def accepted(self) -> "Task":
         """Block until the API has accepted the order; raises its refusal."""
+        self._check_process()
         try:
             self._submitted.result()
         except CancelledError:
@@ -117,12 +149,16 @@ class Task:
 
     def record(self, timeout: float | None = None) -> OrderRecord:
         """Block as `result` does; return the order's last record in the ledger."""
+        self._check_process()
+        self.foreground()
         try:
             return self._future.result(timeout)
         except CancelledError:
-            raise self._not_followed() from None
+            return self._ended_elsewhere(self._not_followed())
         except TimeoutError:
             raise
+        except PaidTaskError as error:
+            return self._ended_elsewhere(error)
         except BaseException as error:
             self._stop(error)
             raise
@@ -138,17 +174,30 @@ class Task:
         """Call once it has ended or is no longer followed, on any thread."""
         self._future.add_done_callback(lambda _: call())
 
+    def foreground(self) -> None:
+        """Somebody waits for the task: it is sent before those that nobody waits for."""
+        if not self._submitted.done():
+            loop.shared().call(partial(self._runner.foreground, self.order_id))
+
     def stop_waiting(self) -> None:
-        """Stop following the task. It goes on and is paid.
+        """Stop following the task. It goes on and is paid; if it was not sent yet, it is withdrawn.
 
         When this returns, the ledger has it as abandoned, so that the next request for the same finds it.
         """
-        self._future.cancel()
-        if not self.feed.wait(RELEASE_TIMEOUT):
-            # Cancelled before its first step, so it could not record this itself.
-            self._ledger.release(self.order_id)
-            self._submitted.cancel()
-            self.feed.close()
+        Tasks([self]).stop_waiting()
+
+    @staticmethod
+    async def stop_all(tasks: "Sequence[Task]") -> None:
+        """Stop following the tasks, each runner's together."""
+        runners = {task._runner for task in tasks}
+        for runner in runners:
+            await runner.stop([task.order_id for task in tasks if task._runner is runner])
+        for task in tasks:
+            if not task.feed.closed:
+                # Stopped before its first step, so it could not close this itself.
+                task._future.cancel()
+                task._submitted.cancel()
+                task.feed.close()
 
     def __await__(self) -> Generator[Any, None, Result]:
         record = yield from asyncio.wrap_future(self._future).__await__()
@@ -162,12 +211,29 @@ class Task:
             remedies=[remedy(Action.FOLLOW_AGAIN, order=self.order_id)],
         )
 
+    def _ended_elsewhere(self, error: PaidTaskError) -> OrderRecord:
+        """Return the order's record if it has ended since it was followed here, by `resume` say."""
+        record = self._ledger.get(self.order_id)
+        if record.state == "withdrawn":
+            raise Withdrawn(record.error or "It was not sent.", value=self.order_id) from None
+        if not record.ended:
+            raise error from None
+        return record
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise PaidTaskError(
+                "The process that was forked follows the task, not this one.",
+                order_id=self.order_id,
+                remedies=[remedy(Action.FOLLOW_AGAIN, order=self.order_id)],
+            )
+
     def _stop(self, error: BaseException) -> None:
         if isinstance(error, Exception):
             return
-        self.stop_waiting()
         if isinstance(error, KeyboardInterrupt):
-            raise WaitingStopped([self.order_id], describing=self._record.target == "describe") from None
+            raise Tasks([self]).interrupted() from None
+        self.stop_waiting()
 
 
 class Tasks(Sequence[Task]):
@@ -197,6 +263,7 @@ class Tasks(Sequence[Task]):
         Blocks in between. An interrupt stops the waiting for all of them.
         """
         changed = threading.Event()
+        self._foreground()
         for task in self._tasks:
             task.feed.listen(changed.set)
         try:
@@ -213,6 +280,7 @@ class Tasks(Sequence[Task]):
         A failed task is in the gallery with its error; if all failed, the first one's error is raised. An
         interrupt stops the waiting for all of them.
         """
+        self._foreground()
         try:
             results = [task.final_result() for task in self._tasks]
         except KeyboardInterrupt:
@@ -240,18 +308,27 @@ class Tasks(Sequence[Task]):
         return self
 
     def stop_waiting(self) -> None:
-        """Stop following all of them."""
-        for task in self._tasks:
-            task._future.cancel()
-        for task in self._tasks:
-            task.stop_waiting()
+        """Stop following all of them; those that were not sent yet are withdrawn."""
+        if self._tasks:
+            # Started, not run: a second interrupt stops this waiting, and not the release.
+            loop.shared().start(self._tasks[0].stop_all(self._tasks)).result()
 
     def interrupted(self) -> WaitingStopped:
         """Stop following all of them; return the interrupt to raise."""
-        ended = all(task.done() and not task._future.cancelled() for task in self._tasks)
-        describing = any(task._record.target == "describe" for task in self._tasks)
         self.stop_waiting()
-        return WaitingStopped([task.order_id for task in self._tasks], ended=ended, describing=describing)
+        order_ids = [task.order_id for task in self._tasks]
+        try:
+            return WaitingStopped.of(self._ledger_of(order_ids))
+        except LedgerError:
+            # Where the ledger cannot be read, all of them may be paid.
+            return WaitingStopped(order_ids)
+
+    def _foreground(self) -> None:
+        for task in self._tasks:
+            task.foreground()
+
+    def _ledger_of(self, order_ids: Sequence[str]) -> list[OrderRecord]:
+        return self._tasks[0]._ledger.get_all(order_ids) if self._tasks else []
 
     def __await__(self) -> Generator[Any, None, Gallery]:
         async def every() -> Gallery:

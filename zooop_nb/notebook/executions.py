@@ -1,0 +1,173 @@
+"""Executions: which run of which cell places an order.
+
+An execution is one outermost, non-silent run of a cell. What the cell runs itself (`run_cell`, subshells,
+threads, asynchronous work) belongs to it.
+
+IPython's hooks are paired by their `ExecutionInfo`; `post_run_cell` also fires without `pre_run_cell` (for
+the cell that loads the extension, and for blank ones) and may be given None (an interrupted asynchronous
+cell).
+"""
+
+import asyncio
+import sys
+import threading
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Final, Literal
+
+Outcome = Literal["well", "interrupted", "failed"]
+
+_RUNS_CELLS: Final = "run_cell_async"
+"""IPython's function that runs a cell; `pre_run_cell` fires within it, and `post_run_cell` after it."""
+
+
+@dataclass(eq=False)
+class CellRun:
+    """One execution of a cell."""
+
+    info: Any
+    """IPython's `ExecutionInfo`."""
+    thread: int
+    task: "asyncio.Task[Any] | None"
+    """The asyncio task that runs an asynchronous cell; None for any other cell."""
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def source(self) -> str:
+        """The cell's source."""
+        return str(self.info.raw_cell)
+
+    @property
+    def cell_id(self) -> str | None:
+        """The front end's own id of the cell."""
+        found = getattr(self.info, "cell_id", None)
+        return None if found is None else str(found)
+
+
+class Executions:
+    """The executions of one shell. `on_end` is called with each one, and how it ended, as it ends."""
+
+    def __init__(self, shell: Any, on_end: Callable[[CellRun, Outcome], None]) -> None:
+        self._shell = shell
+        self._on_end = on_end
+        self._open: list[CellRun] = []
+        self._sources: dict[int, list[Any]] = {}
+        """The cells that run on each thread, inner ones last."""
+        self._mine: ContextVar[CellRun | None] = ContextVar("zooop_execution", default=None)
+
+    def adopt_running_cell(self) -> None:
+        """Take the cell that is running now, which loads the extension, as an execution."""
+        result = getattr(self._shell.displayhook, "exec_result", None)
+        info = getattr(result, "info", None)
+        if info is not None and not getattr(info, "silent", False):
+            self._begin(info)
+
+    def before_cell(self, info: Any) -> None:
+        """Begin an execution, unless the cell is run by another. Called for `pre_run_cell`."""
+        here = threading.get_ident()
+        if not self._is_inner(here):
+            # What is still open on this thread was never closed.
+            for run in [each for each in self._open if each.thread == here]:
+                self._end(run, "interrupted")
+            self._sources.pop(here, None)
+            self._begin(info)
+        else:
+            self._sources.setdefault(here, []).append(info)
+
+    def after_cell(self, result: Any) -> None:
+        """End the execution whose cell has ended. Called for `post_run_cell`."""
+        here = threading.get_ident()
+        sources = self._sources.get(here, [])
+        mine = [each for each in self._open if each.thread == here]
+        info = getattr(result, "info", None)
+        run = next((each for each in mine if each.info is info), None)
+        if run is None and mine and (info is None or _same_cell(info, mine[-1].info)) and not _running():
+            # After an exception IPython describes the cell anew; after a cancelled one it knows nothing.
+            run = mine[-1]
+        if run is not None:
+            self._sources.pop(here, None)
+            # A cell that is not asynchronous shares its context with what comes after it.
+            self._mine.set(None)
+            self._end(run, _outcome(result))
+        elif sources and (info is sources[-1] or (info is not None and _same_cell(info, sources[-1]))):
+            sources.pop()
+
+    def current(self) -> CellRun | None:
+        """Return the execution that the calling code belongs to; None outside of any."""
+        mine = self._mine.get()
+        if mine is not None:
+            return mine
+        here = threading.get_ident()
+        on_this_thread = [each for each in self._open if each.thread == here]
+        foreground = [each for each in self._open if each.thread == threading.main_thread().ident]
+        return next(iter([*on_this_thread[-1:], *foreground[-1:], *self._open[-1:]]), None)
+
+    def source(self) -> str | None:
+        """Return the source of the innermost cell that runs here."""
+        sources = self._sources.get(threading.get_ident())
+        if sources:
+            return str(sources[-1].raw_cell)
+        run = self.current()
+        return None if run is None else run.source
+
+    def close(self) -> None:
+        """Forget what is running: the extension is unloaded."""
+        self._open.clear()
+        self._sources.clear()
+
+    def _begin(self, info: Any) -> None:
+        here = threading.get_ident()
+        run = CellRun(info, here, _task_of_cell())
+        self._open.append(run)
+        self._sources[here] = [info]
+        self._mine.set(run)
+
+    def _end(self, run: CellRun, outcome: Outcome) -> None:
+        self._open.remove(run)
+        self._on_end(run, outcome)
+
+    def _is_inner(self, here: int) -> bool:
+        mine = self._mine.get()
+        running = [each for each in self._open if each.thread == here]
+        if not running:
+            # A thread or subshell of the cell in the foreground, if one runs.
+            return bool(self._open)
+        goes_on = any(each.task is not None and not each.task.done() for each in running)
+        return _running() > 1 or (goes_on and mine in running)
+
+
+def _task_of_cell() -> "asyncio.Task[Any] | None":
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return None
+    coroutine = None if task is None else task.get_coro()
+    return task if getattr(coroutine, "__name__", None) == _RUNS_CELLS else None
+
+
+def _running() -> int:
+    """Return how many cells are being run on this thread, each by the one before."""
+    count = 0
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        count += frame.f_code.co_name == _RUNS_CELLS
+        frame = frame.f_back
+    return count
+
+
+def _same_cell(one: Any, other: Any) -> bool:
+    return bool(one.raw_cell == other.raw_cell)
+
+
+def _outcome(result: Any) -> Outcome:
+    """Return how a cell ended: well, interrupted or failed."""
+    if result is None:
+        return "interrupted"
+    if result.success:
+        return "well"
+    error = result.error_before_exec or result.error_in_exec
+    stopped = isinstance(error, KeyboardInterrupt | asyncio.CancelledError)
+    return "interrupted" if stopped else "failed"

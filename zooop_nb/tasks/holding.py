@@ -1,0 +1,47 @@
+"""What one call holds: the orders that it has taken up, claimed or reserved so far.
+
+An interrupt can come at any moment on the caller's thread, while the steps run on others. So each step runs
+to its end and enters what it holds here, and letting go waits for it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from zooop_nb.ledger import Ledger, OrderRecord
+from zooop_nb.tasks import loop
+from zooop_nb.tasks.runner import TaskRunner
+from zooop_nb.tasks.task import Task
+
+T = TypeVar("T")
+
+
+class Holding:
+    """The orders of one call. Its methods run on the background loop."""
+
+    def __init__(self) -> None:
+        self.taken: list[OrderRecord] = []
+        """Taken up, as they were before, and not placed yet."""
+        self.order_ids: list[str] = []
+        """Claimed or reserved."""
+        self.tasks: list[Task] = []
+        self._steps: set[asyncio.Future[Any]] = set()
+        self._let_go = False
+
+    async def step(self, write: Callable[[], T]) -> T:
+        """Do a step off the loop. Cancelled, this stops waiting for the step, and the step goes on."""
+        if self._let_go:
+            raise asyncio.CancelledError
+        step = asyncio.ensure_future(loop.off_loop(write))
+        self._steps.add(step)
+        return await asyncio.shield(step)
+
+    async def let_go(self, runner: TaskRunner, ledger: Ledger) -> list[str]:
+        """Let go of everything; return the ids of the orders that were placed."""
+        self._let_go = True
+        await asyncio.gather(*self._steps, return_exceptions=True)
+        await runner.stop(self.order_ids)
+        await Task.stop_all(self.tasks)
+        if self.taken:
+            await loop.off_loop(lambda: ledger.give_back(self.taken))
+        return self.order_ids

@@ -1,0 +1,123 @@
+"""The queue: which order is sent next, and how many are under way at once.
+
+One queue for each token of a host in this process, on the background loop. Orders are sent one by one, those
+that somebody waits for first. What is queued was never sent, so it can be withdrawn.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from zooop_nb.errors import APIError, DailyCapReached, ZooopError
+from zooop_nb.ledger import OrderRecord
+from zooop_nb.tasks import loop
+
+STUCK_AFTER: Final = 1800.0
+"""Seconds after which a task whose status does not change gives its place to another."""
+
+
+@dataclass(order=True)
+class _Waiting:
+    background: bool
+    number: int
+    record: OrderRecord = field(compare=False)
+    turn: "asyncio.Future[None]" = field(compare=False)
+
+
+class SubmitQueue:
+    """The orders of one token that wait for their turn, and those that are under way."""
+
+    def __init__(self) -> None:
+        self.places = 1
+        """The number of tasks under way at once."""
+        self._numbers = itertools.count()
+        self._waiting: list[_Waiting] = []
+        self._under_way: set[str] = set()
+        self._sending: str | None = None
+
+    async def turn(self, record: OrderRecord, *, background: bool) -> None:
+        """Wait until the order may be sent; `sent` gives the turn on, `leave` gives the place back.
+
+        Raises the error that `withdraw` was given.
+        """
+        turn = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(background, next(self._numbers), record, turn)
+        self._waiting.append(waiting)
+        self._next()
+        try:
+            await turn
+        except BaseException:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            self.leave(record.order_id)
+            raise
+
+    def occupy(self, order_id: str) -> None:
+        """Take a place for an order that is under way already."""
+        self._under_way.add(order_id)
+
+    def sent(self, order_id: str) -> None:
+        """Give the turn to the next order."""
+        if self._sending == order_id:
+            self._sending = None
+        self._next()
+
+    def leave(self, order_id: str) -> None:
+        """Give back the order's place, and its turn if it has it."""
+        self._under_way.discard(order_id)
+        self.sent(order_id)
+
+    def waiting(self) -> list[OrderRecord]:
+        """Return the orders that wait for their turn."""
+        return [each.record for each in self._waiting]
+
+    def withdraw(self, order_ids: Collection[str], error: ZooopError) -> None:
+        """End the waiting of some of the orders with an error."""
+        for waiting in [each for each in self._waiting if each.record.order_id in order_ids]:
+            self._waiting.remove(waiting)
+            if not waiting.turn.done():
+                waiting.turn.set_exception(error)
+
+    def foreground(self, order_id: str) -> None:
+        """Somebody waits for the order now: it goes before those that nobody waits for."""
+        for waiting in self._waiting:
+            if waiting.record.order_id == order_id:
+                waiting.background = False
+
+    def _next(self) -> None:
+        while self._sending is None and self._waiting and len(self._under_way) < self.places:
+            first = min(self._waiting)
+            self._waiting.remove(first)
+            if not first.turn.done():
+                self._sending = first.record.order_id
+                self._under_way.add(self._sending)
+                first.turn.set_result(None)
+
+
+_queues: "WeakKeyDictionary[loop.BackgroundLoop, dict[tuple[str, str], SubmitQueue]]" = WeakKeyDictionary()
+
+
+def queue_of(host: str, token: str) -> SubmitQueue:
+    """Return the queue of a token in this process; a forked child has its own."""
+    return _queues.setdefault(loop.shared(), {}).setdefault((host, token), SubmitQueue())
+
+
+def concerned_by(refused: OrderRecord, error: ZooopError) -> Callable[[OrderRecord], bool] | None:
+    """Return which other queued orders a refusal concerns as well; None if only the refused one.
+
+    Cap, wallet, ban and token concern all of them, "no provider" those of the same model.
+    """
+    if not isinstance(error, APIError):
+        return None
+    if (
+        error.status in {401, 402}
+        or isinstance(error, DailyCapReached)
+        or error.code in {"account_banned", "token_project_unbound"}
+    ):
+        return lambda record: True
+    if error.status == 503 or error.code in {"unknown_model", "model_not_public"}:
+        return lambda record: (record.target, record.model_id) == (refused.target, refused.model_id)
+    return None

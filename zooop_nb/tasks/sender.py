@@ -1,0 +1,263 @@
+"""Sends orders: each queued one once, in its turn; one that may have arrived again, under its key.
+
+A request goes on although nothing waits for it any more: its response is read and recorded, and whoever
+takes the order up meanwhile waits for that same request.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from zooop_nb.contract.backend import Backend
+from zooop_nb.contract.credits import credits_text
+from zooop_nb.errors import (
+    Action,
+    DailyCapReached,
+    LedgerError,
+    OrderUnknown,
+    RateLimited,
+    Withdrawn,
+    ZooopError,
+    remedy,
+)
+from zooop_nb.ledger import Ledger, OrderRecord
+from zooop_nb.orders.pricing import breakdown_of
+from zooop_nb.results.values import ASPECTS
+from zooop_nb.tasks import loop
+from zooop_nb.tasks.progress import ProgressFeed
+from zooop_nb.tasks.queue import concerned_by, queue_of
+from zooop_nb.tasks.resending import send_before, stamp
+
+QUOTE_LIFETIME: Final = 900.0
+"""Seconds after which a quote is renewed before the order is sent."""
+
+DESCRIPTION_LOST: Final = (
+    "Whether the picture was described, and its credit spent, cannot be told; it is not sent again"
+)
+
+_Request = Coroutine[Any, Any, OrderRecord]
+_requests: "WeakKeyDictionary[loop.BackgroundLoop, dict[str, asyncio.Task[OrderRecord]]]" = (
+    WeakKeyDictionary()
+)
+
+
+class _NotAccepted(Exception):
+    """The API did not take the order now and may take it later; it is queued again."""
+
+
+def requests() -> "dict[str, asyncio.Task[OrderRecord]]":
+    """Return the requests of this process that are on their way, by order id."""
+    return _requests.setdefault(loop.shared(), {})
+
+
+class Sender:
+    """Sends orders over one backend."""
+
+    def __init__(self, backend: Backend, ledger: Ledger) -> None:
+        self._backend = backend
+        self._ledger = ledger
+
+    async def send_in_turn(self, record: OrderRecord, feed: ProgressFeed, *, background: bool) -> OrderRecord:
+        """Send a queued order when it is its turn; return it as submitted.
+
+        Raises the API's refusal (nothing is charged), `Withdrawn` if it is not sent after all, and
+        `OrderUnknown` if the response was lost.
+        """
+        queue = queue_of(record.host, record.token)
+        while True:
+            feed.say(record, "waiting")
+            await queue.turn(record, background=background)
+            try:
+                record = await self._renewed(record)
+                await self._backend.submit_allowed(feed.on_wait(record))
+                feed.say(record, "sending")
+                return await self._joined(record.order_id, lambda: self._first_sending(record))
+            except _NotAccepted:
+                queue.leave(record.order_id)
+            except BaseException as error:
+                queue.leave(record.order_id)
+                await self._withdraw_rest(record, error)
+                raise
+            finally:
+                queue.sent(record.order_id)
+
+    async def send_again(self, record: OrderRecord, feed: ProgressFeed) -> OrderRecord:
+        """Send an order that may have arrived once more under its key; return it as submitted.
+
+        Raises `OrderUnknown`: a refusal decides nothing, for the first sending may have been accepted.
+        """
+        feed.say(record, "sending")
+        try:
+            return await self._joined(record.order_id, lambda: self._sending_again(record, feed))
+        except _NotAccepted:
+            # Its first sending was still on its way, and met the rate limit.
+            return await self.send_in_turn(record, feed, background=False)
+
+    async def describe(self, record: OrderRecord, feed: ProgressFeed) -> OrderRecord:
+        """Request a queued description in its turn; return its last record.
+
+        Sent at most once: the endpoint takes no idempotency key, and a lost response raises `OrderUnknown`. A
+        refusal costs nothing.
+        """
+        if record.state != "queued":
+            # Taken up: its request is still on its way, or it has ended.
+            request = requests().get(record.order_id)
+            return record if request is None else await asyncio.shield(request)
+        feed.say(record, "sending")
+        return await self._joined(record.order_id, lambda: self._description(record))
+
+    async def _joined(self, order_id: str, start: Callable[[], _Request]) -> OrderRecord:
+        """Wait for the order's request, started unless it is on its way already."""
+        under_way = requests()
+        request = under_way.get(order_id)
+        if request is None:
+            request = under_way[order_id] = asyncio.ensure_future(start())
+            request.add_done_callback(lambda done: _forget(under_way, order_id, done))
+        # Shielded: an interrupt stops the waiting, and the response with the task's id is still read.
+        return await asyncio.shield(request)
+
+    async def _first_sending(self, record: OrderRecord) -> OrderRecord:
+        sent_at = stamp(self._backend.clock.now())
+        if not await loop.off_loop(lambda: self._ledger.record_intent(record.order_id, sent_at)):
+            raise Withdrawn("The order was withdrawn before it was sent; it costs nothing.")
+        record = replace(record, state="intended", sent_at=sent_at)
+        try:
+            answer = await self._backend.submit(record.intent(send_before(record, self._backend)))
+        except ZooopError as error:
+            if error.maybe_arrived:
+                raise _unknown(record, error) from error
+            if _is_for_later(error):
+                await loop.off_loop(lambda: self._ledger.record_not_accepted(record.order_id))
+                raise _NotAccepted from error
+            await loop.off_loop(lambda: self._ledger.record_refusal(record.order_id, error.message))
+            raise
+        return await self._accepted(record, answer.task_id, answer.status)
+
+    async def _sending_again(self, record: OrderRecord, feed: ProgressFeed) -> OrderRecord:
+        while True:
+            await self._backend.submit_allowed(feed.on_wait(record))
+            try:
+                answer = await self._backend.submit(record.intent(send_before(record, self._backend)))
+            except ZooopError as error:
+                if _is_for_later(error):
+                    continue
+                raise _unknown(record, error) from error
+            return await self._accepted(record, answer.task_id, answer.status)
+
+    async def _accepted(self, record: OrderRecord, task_id: str, status: str) -> OrderRecord:
+        return await self._fact(
+            lambda: self._ledger.record_submission(record.order_id, task_id, status),
+            replace(record, state="submitted", task_id=task_id, status=status, error=None),
+            f"order {record.order_id} was accepted as task {task_id}",
+        )
+
+    async def _description(self, record: OrderRecord) -> OrderRecord:
+        order_id = record.order_id
+        sent_at = stamp(self._backend.clock.now())
+        if not await loop.off_loop(lambda: self._ledger.record_intent(order_id, sent_at)):
+            raise Withdrawn("The description was withdrawn before it was requested; it costs nothing.")
+        try:
+            answer = await self._backend.describe(record.intent())
+        except ZooopError as error:
+            if not error.maybe_arrived:
+                await loop.off_loop(lambda: self._ledger.record_refusal(order_id, error.message))
+                raise
+            why = f"{DESCRIPTION_LOST}: {error.message}"
+            await self._fact(lambda: self._ledger.record_unknown(order_id, why), record, why)
+            raise OrderUnknown(why, order_id=order_id, remedies=[remedy(Action.SEE_TASKS)]) from error
+        except BaseException:
+            why = f"{DESCRIPTION_LOST}: this session ended before the answer came."
+            self._ledger.record_unknown(order_id, why)
+            raise
+        words = {name: getattr(answer, name) for name in ("overall_description", *ASPECTS)}
+        ended = replace(
+            record,
+            state="succeeded",
+            sent_at=sent_at,
+            fetched_at=sent_at,
+            credits=answer.credits,
+            outputs=({"words": words},),
+        )
+        return await self._fact(
+            lambda: self._ledger.record_description(order_id, answer.credits, words),
+            ended,
+            f"description {order_id} was made for {credits_text(answer.credits)}: {answer.overall_description}",
+        )
+
+    async def _fact(
+        self, write: Callable[[], OrderRecord | None], known: OrderRecord, what: str
+    ) -> OrderRecord:
+        """Write what is true already. If the ledger cannot take it now, it is owed, and nothing is lost."""
+        try:
+            return await loop.off_loop(write) or known
+        except LedgerError:
+            self._ledger.owe(write, what)
+            return known
+
+    async def _renewed(self, record: OrderRecord) -> OrderRecord:
+        """Return the order with a quote that is at most 15 minutes old. Raises `Withdrawn` if it is dearer."""
+        quoted_at = datetime.fromisoformat(record.created_at).timestamp()
+        if record.target == "describe" or 0 <= time.time() - quoted_at < QUOTE_LIFETIME:
+            return record
+        quote = await self._backend.quote(record.intent())
+        if record.quoted is not None and quote.credits > record.quoted:
+            raise Withdrawn(
+                f"The price has risen from {credits_text(record.quoted)} to {credits_text(quote.credits)} "
+                "since it was confirmed; nothing more was sent."
+            )
+        return await loop.off_loop(
+            lambda: self._ledger.record_new_quote(
+                record.order_id,
+                quote.credits,
+                breakdown=breakdown_of(quote),
+                eta_s=quote.estimated_seconds,
+            )
+        )
+
+    async def _withdraw_rest(self, record: OrderRecord, error: BaseException) -> None:
+        """Withdraw the queued orders that would be refused like this one, or cost more like it."""
+        if not isinstance(error, ZooopError):
+            return
+        concerned: Callable[[OrderRecord], bool] | None
+        if isinstance(error, Withdrawn):
+            concerned, why = _of_batch(record.batch), error
+        else:
+            concerned = concerned_by(record, error)
+            why = Withdrawn(f"Not sent, and not paid, after another order was refused: {error.message}")
+        if concerned is None:
+            return
+        queue = queue_of(record.host, record.token)
+        order_ids = [each.order_id for each in queue.waiting() if concerned(each)]
+        if order_ids:
+            queue.withdraw(set(order_ids), why)
+            await loop.off_loop(lambda: self._ledger.withdraw(order_ids, why.message))
+
+
+def _forget(
+    under_way: "dict[str, asyncio.Task[OrderRecord]]", order_id: str, done: "asyncio.Task[OrderRecord]"
+) -> None:
+    under_way.pop(order_id, None)
+    if not done.cancelled():
+        # Retrieved here: after an interrupt nothing else does, and asyncio would print it.
+        done.exception()
+
+
+def _of_batch(batch: str) -> Callable[[OrderRecord], bool]:
+    return lambda record: record.batch == batch
+
+
+def _is_for_later(error: ZooopError) -> bool:
+    """Return whether the API takes the same request later: its rate limit, not a cap."""
+    return isinstance(error, RateLimited) and not isinstance(error, DailyCapReached)
+
+
+def _unknown(record: OrderRecord, error: ZooopError) -> OrderUnknown:
+    return OrderUnknown(
+        f"Whether the order arrived is not known yet: {error.message}",
+        order_id=record.order_id,
+        remedies=[remedy(Action.RESUME, order=record.order_id)],
+    )
