@@ -46,6 +46,7 @@ def test_every_setting_is_read_from_its_variable(name: str) -> None:
         "confirm": "never",
         "budget": "12.5",
         "credit_price": "0.01 USD",
+        "concurrency": "5",
         "nested_loops": "on",
     }
     text = texts.get(name, "/tmp/somewhere")
@@ -68,6 +69,10 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
         ("budget", "inf"),
         ("confirm", "sometimes"),
         ("nested_loops", "maybe"),
+        ("concurrency", "0"),
+        ("concurrency", "-1"),
+        ("concurrency", "2.5"),
+        ("concurrency", "many"),
         ("credit_price", "0.01"),
         ("credit_price", "cheap USD"),
         ("credit_price", "NaN USD"),
