@@ -10,6 +10,7 @@ from zooop_nb._version import __version__
 
 if TYPE_CHECKING:
     from zooop_nb.errors import ZooopError as ZooopError
+    from zooop_nb.orders.estimate import Estimate as Estimate
     from zooop_nb.results.values import Described as Described
     from zooop_nb.results.values import Gallery as Gallery
     from zooop_nb.results.values import Output as Output
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # Imported on first use, so that loading the extension imports next to nothing.
 _NAMES = {
     "Described": "zooop_nb.results.values",
+    "Estimate": "zooop_nb.orders.estimate",
     "Gallery": "zooop_nb.results.values",
     "Output": "zooop_nb.results.values",
     "Quoted": "zooop_nb.results.values",

@@ -6,6 +6,7 @@ Precedence: the call, `%zooop config`, traitlets, the environment, the default.
 import hashlib
 import ipaddress
 import os
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -19,6 +20,7 @@ from zooop_nb.nearest import nearest
 DEFAULT_HOST: Final = "https://api.zooop.ai"
 LIVE_PREFIX: Final = "zpk_live_"
 TEST_PREFIX: Final = "zpk_test_"
+SESSION_VARIABLE: Final = "ZOOOP_NB_SESSION"
 
 
 class Token:
@@ -144,8 +146,62 @@ def _price(text: str) -> Price | None:
     return Price(amount, currency.upper())
 
 
+_absolute_paths: Final[dict[str, Path]] = {}
+_made_session: Final[dict[str, str]] = {}
+
+
+def absolute(text: str) -> Path:
+    """Return the absolute path of a text, with `~` expanded.
+
+    A relative text is read against the working directory once: the same text names the same folder until the
+    process ends, wherever it changes to. A forked child inherits what was read. A process that is started
+    anew reads the text in its own working directory; for the environment's settings `load` sees to it that
+    it is told the absolute path. Raises `ValueError` for the home folder of an unknown user, and if the
+    working directory is gone.
+    """
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"there is no home folder for {Path(text).parts[0]}") from None
+    if path.is_absolute():
+        return path
+    known = _absolute_paths.get(str(path))
+    if known is not None:
+        return known
+    try:
+        # In one step: of two threads that read it first, both get the path of one.
+        return _absolute_paths.setdefault(str(path), path.absolute())
+    except OSError as error:
+        raise ValueError(
+            f"it is relative, and the working directory cannot be read ({error.strerror})"
+        ) from None
+
+
 def _path(text: str) -> Path | None:
-    return Path(text).expanduser() if text else None
+    return absolute(text) if text else None
+
+
+def session_id() -> str:
+    """Return the id of this session, which the ledger holds a budget for.
+
+    It is `ZOOOP_NB_SESSION`, else an id that is made once a process and exported, so that reloads, threads
+    and child processes have it too; forks have it if it was asked for before. An empty variable counts as
+    none.
+    """
+    given = os.environ.get(SESSION_VARIABLE, "").strip()
+    if given:
+        return given
+    # No lock, which a fork could leave held: the dictionary's one step decides between threads.
+    made = _made_session.setdefault("id", uuid.uuid4().hex)
+    os.environ[SESSION_VARIABLE] = made
+    return made
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isdecimal() and text.isascii() else 0
+    if number < 1:
+        raise ValueError("a whole number, 1 or more")
+    return number
 
 
 def _switch(text: str) -> bool:
@@ -185,6 +241,13 @@ SETTINGS: Mapping[str, Setting] = {
             "budget", "ZOOOP_NB_BUDGET", "", _credits, "The most that this session may spend, in credits."
         ),
         Setting("credit_price", "ZOOOP_NB_CREDIT_PRICE", "", _price, "What a credit costs: 0.01 USD."),
+        Setting(
+            "concurrency",
+            "ZOOOP_NB_CONCURRENCY",
+            "3",
+            _count,
+            "Tasks under way at once, where the API does not tell.",
+        ),
         Setting("notebook", "ZOOOP_NB_NOTEBOOK", "", str, "The notebook's path, for the ledger."),
         Setting(
             "nested_loops",
@@ -227,6 +290,7 @@ class Settings:
     confirm: str
     budget: float | None
     credit_price: Price | None
+    concurrency: int
     notebook: str
     nested_loops: bool
     token: Token | None = None
@@ -234,13 +298,13 @@ class Settings:
 
     @property
     def ledger_path(self) -> Path:
-        """The ledger's file."""
-        return self.ledger or self._folder("data") / "ledger.sqlite"
+        """The ledger's file; absolute, as the folders below."""
+        return absolute(str(self.ledger)) if self.ledger else self._folder("data") / "ledger.sqlite"
 
     @property
     def media_path(self) -> Path:
         """The folder of complete outputs."""
-        return self.media or self._folder("cache") / "media"
+        return absolute(str(self.media)) if self.media else self._folder("cache") / "media"
 
     @property
     def cache_path(self) -> Path:
@@ -249,13 +313,13 @@ class Settings:
 
     def _folder(self, kind: str) -> Path:
         if self.home is not None:
-            return self.home
+            return absolute(str(self.home))
         # Late: not needed when the extension is loaded.
         import platformdirs
 
         if kind == "data":
-            return platformdirs.user_data_path("zooop-nb", appauthor=False)
-        return platformdirs.user_cache_path("zooop-nb", appauthor=False)
+            return absolute(platformdirs.user_data_dir("zooop-nb", appauthor=False))
+        return absolute(platformdirs.user_cache_dir("zooop-nb", appauthor=False))
 
     @property
     def on_sandbox(self) -> bool:
@@ -282,6 +346,11 @@ class Settings:
         return self.token
 
 
+def _export(variable: str, path: Path) -> None:
+    if os.environ.get(variable) != str(path):
+        os.environ[variable] = str(path)
+
+
 def load(
     *,
     call: Mapping[str, object] | None = None,
@@ -292,8 +361,10 @@ def load(
 ) -> Settings:
     """Return the settings in force, from the four places in their order.
 
-    `token` is the call's or the session's own; without one, `ZOOOP_API_KEY` is read. Raises `BadValue` for
-    a value that cannot be used and `UnknownName` for a setting that does not exist.
+    `token` is the call's or the session's own; without one, `ZOOOP_API_KEY` is read. A relative path in this
+    process's environment is replaced there by the absolute one, so that a child process that is started in
+    another folder finds the same ledger. Raises `BadValue` for a value that cannot be used and `UnknownName`
+    for a setting that does not exist.
     """
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
@@ -319,6 +390,8 @@ def load(
                 value, source = environ[setting.variable], "environment"
         values[name] = parse(name, value)
         sources[name] = source
+        if source == "environment" and environ is os.environ and isinstance(values[name], Path):
+            _export(setting.variable, values[name])
     if isinstance(token, str):
         token = Token(token)
     if token is None and environ.get("ZOOOP_API_KEY", "").strip():

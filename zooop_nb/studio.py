@@ -13,8 +13,10 @@ from zooop_nb.errors import InputError, UnknownName
 from zooop_nb.frontend import HostFrontend
 from zooop_nb.ledger import Ledger
 from zooop_nb.nearest import nearest
+from zooop_nb.orders.estimate import Estimate, estimate
 from zooop_nb.orders.inputs import upload_value
 from zooop_nb.orders.request import OrderRequest, SpendingOptions, read_call, repeat_request
+from zooop_nb.results.probe import probe
 from zooop_nb.results.values import Described, Gallery, Quoted, Result, Upload
 from zooop_nb.settings import Settings, Token
 from zooop_nb.signatures import VerbMethod, takes_changes, takes_prompts, takes_slug, takes_verb
@@ -144,7 +146,7 @@ class Studio:
 
     def result(self, order_id: str) -> Result:
         """Return an earlier result by the id of its order or task, or by its first 4 characters or more."""
-        return Result.of(self.ledger.find(order_id))
+        return Result.of(self.ledger.find(order_id), self.settings.media_path)
 
     def described(self, order_id: str) -> Described:
         """Return an earlier description by the id of its order, or by its first 4 characters or more."""
@@ -158,6 +160,17 @@ class Studio:
         """
         request, _ = read_call(verb, words, options, slug=slug)
         return self.checkout.quote(request, self.frontend.origin())
+
+    @takes_verb
+    def estimate(self, verb: str, words: str = "", *, slug: str | None = None, **options: Any) -> Estimate:
+        """Return what an order would cost, without uploading or recording anything.
+
+        Exact where its media is uploaded already, else about, by listed prices and the length of the files.
+        """
+        request, _ = read_call(verb, words, options, slug=slug)
+        checkout = self.checkout
+        store = checkout.media_store.for_call()
+        return loop.shared().run(estimate(request, checkout.catalogue, checkout.backend, store, probe))
 
     # Orders.
 

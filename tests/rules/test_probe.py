@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.media import clip, moving
 from zooop_nb.results.probe import MediaProperties, probe
 from zooop_nb.sandbox.media import Work, render
 
@@ -23,9 +24,16 @@ def test_a_picture_has_pixels_and_no_seconds(tmp_path: Path) -> None:
     assert probe(*made(tmp_path, "picture", width=320, height=200)) == MediaProperties(320, 200, None)
 
 
-def test_a_clip_has_pixels_and_seconds(tmp_path: Path) -> None:
-    clip = made(tmp_path, "video", width=320, height=180, seconds=1.0)
-    assert probe(*clip) == MediaProperties(320, 180, 1.0)
+def test_a_clip_has_pixels_seconds_and_frames(tmp_path: Path) -> None:
+    path = tmp_path / "clip"
+    path.write_bytes(clip(moving(8)))
+    assert probe(path, "video/mp4") == MediaProperties(160, 120, 0.8, 8)
+
+
+def test_the_frames_of_a_clip_whose_header_does_not_count_them_are_reckoned(tmp_path: Path) -> None:
+    path = tmp_path / "clip"
+    path.write_bytes(clip(moving(8), format="webm", codec="libvpx-vp9"))
+    assert probe(path, "video/webm") == MediaProperties(160, 120, 0.8, 8)
 
 
 def test_without_pyav_a_clip_still_has_its_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,16 @@
 
 import copy
 import json
+import multiprocessing
+import os
 import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +19,7 @@ from hypothesis import strategies as st
 
 from zooop_nb import settings
 from zooop_nb.errors import Action, BadValue, MissingKey, UnknownName
-from zooop_nb.settings import SETTINGS, Price, Settings, Token, is_loopback, load
+from zooop_nb.settings import SETTINGS, Price, Settings, Token, is_loopback, load, session_id
 
 SECRET = "zpk_test_" + "S3cr3t" * 5
 
@@ -46,6 +53,7 @@ def test_every_setting_is_read_from_its_variable(name: str) -> None:
         "confirm": "never",
         "budget": "12.5",
         "credit_price": "0.01 USD",
+        "concurrency": "5",
         "nested_loops": "on",
     }
     text = texts.get(name, "/tmp/somewhere")
@@ -68,6 +76,10 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
         ("budget", "inf"),
         ("confirm", "sometimes"),
         ("nested_loops", "maybe"),
+        ("concurrency", "0"),
+        ("concurrency", "-1"),
+        ("concurrency", "2.5"),
+        ("concurrency", "many"),
         ("credit_price", "0.01"),
         ("credit_price", "cheap USD"),
         ("credit_price", "NaN USD"),
@@ -133,6 +145,117 @@ def test_everything_is_kept_under_one_home_unless_it_is_told_apart(tmp_path: Pat
     assert (found.ledger_path, found.media_path) == (tmp_path / "l.db", tmp_path / "m")
     assert loaded().ledger_path.name == "ledger.sqlite"
     assert "zooop-nb" in loaded().ledger_path.parts
+
+
+@pytest.fixture
+def two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Two folders; the working directory is the first, and afterwards what it was."""
+    folders = tmp_path / "one", tmp_path / "two"
+    for each in folders:
+        each.mkdir()
+    monkeypatch.chdir(folders[0])
+    return folders
+
+
+@pytest.mark.parametrize("place", ["call", "config", "traits"])
+def test_a_relative_path_names_one_folder_wherever_the_process_goes(
+    place: str, two_folders: tuple[Path, Path]
+) -> None:
+    # The texts are this test's own: what a text names is remembered for the whole process.
+    texts = {"home": f"home-{place}", "ledger": f"l-{place}.sqlite", "media": f"./m-{place}"}
+    before = load(**{place: texts}, environ={})  # type: ignore[arg-type]
+    assert before.home == two_folders[0] / f"home-{place}"
+    assert before.ledger_path == two_folders[0] / f"l-{place}.sqlite"
+    assert before.media_path == two_folders[0] / f"m-{place}"
+    os.chdir(two_folders[1])
+    assert load(**{place: texts}, environ={}) == before  # type: ignore[arg-type]
+    again = load(**{place: {**texts, "media": f"m-{place}"}}, environ={})  # type: ignore[arg-type]
+    assert again == before, "spelt otherwise"
+    late = load(**{place: {"home": f"late-{place}"}}, environ={})  # type: ignore[arg-type]
+    assert late.ledger_path == two_folders[1] / f"late-{place}" / "ledger.sqlite"
+
+
+def test_every_path_is_absolute_however_the_settings_were_made(two_folders: tuple[Path, Path]) -> None:
+    found = replace(loaded(), home=Path("of-a-copy"), media=Path("media-of-a-copy"))
+    paths = (found.ledger_path, found.media_path, found.cache_path)
+    os.chdir(two_folders[1])
+    assert (found.ledger_path, found.media_path, found.cache_path) == paths
+    assert all(each.is_absolute() for each in paths)
+
+
+CHILD = "from zooop_nb import settings; print(settings.load().ledger_path)"
+
+
+def test_a_child_process_started_in_another_folder_finds_the_same_ledger(
+    two_folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, root: Path
+) -> None:
+    monkeypatch.setenv("ZOOOP_NB_HOME", "home-of-a-parent")
+    mine = load().ledger_path
+    assert mine == two_folders[0] / "home-of-a-parent" / "ledger.sqlite"
+    os.chdir(two_folders[1])
+    environ = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, "-c", CHILD], env=environ, capture_output=True, text=True)
+    assert done.stdout.strip() == str(mine), done.stderr
+    assert load().sources["home"] == "environment"
+
+
+def test_an_environment_that_is_handed_over_is_left_as_it_is(two_folders: tuple[Path, Path]) -> None:
+    environ = {"ZOOOP_NB_HOME": "home-handed-over"}
+    assert load(environ=environ).home == two_folders[0] / "home-handed-over"
+    assert environ == {"ZOOOP_NB_HOME": "home-handed-over"}
+
+
+def test_the_home_of_nobody_and_a_working_directory_that_is_gone_are_said(
+    two_folders: tuple[Path, Path],
+) -> None:
+    with pytest.raises(
+        BadValue, match="home does not take “~nobody-of-this-name/x”: there is no home folder"
+    ):
+        loaded(home="~nobody-of-this-name/x")
+    two_folders[0].rmdir()
+    if sys.platform == "linux":
+        with pytest.raises(BadValue, match="media does not take “rel-gone”: it is relative"):
+            loaded(media="rel-gone")
+
+
+# The session.
+
+
+@pytest.fixture
+def no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOOOP_NB_SESSION", "")
+
+
+def test_a_session_is_made_once_and_exported(no_session: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        [made] = set(pool.map(lambda _: session_id(), range(64)))
+    assert os.environ["ZOOOP_NB_SESSION"] == made
+    # Emptying or deleting the variable begins no other session in this process.
+    monkeypatch.setenv("ZOOOP_NB_SESSION", " ")
+    assert session_id() == made
+    del os.environ["ZOOOP_NB_SESSION"]
+    assert session_id() == made == os.environ["ZOOOP_NB_SESSION"]
+
+
+def test_a_session_that_is_set_is_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOOOP_NB_SESSION", "evening")
+    assert session_id() == "evening"
+
+
+def _tell_session(pipe: Any) -> None:
+    pipe.send(session_id())
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_forks_and_other_children_are_of_the_same_session(method: str, no_session: None) -> None:
+    mine = session_id()
+    context: Any = multiprocessing.get_context(method)
+    here, there = context.Pipe()
+    child = context.Process(target=_tell_session, args=(there,))
+    child.start()
+    assert here.poll(60)
+    assert here.recv() == mine
+    child.join()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import assert_type
 
 import pandas as pd
 
-from zooop_nb import Described, Gallery, Output, Quoted, Result, Studio, Task, Tasks, Upload
+from zooop_nb import Described, Estimate, Gallery, Output, Quoted, Result, Studio, Task, Tasks, Upload
 from zooop_nb.contract.backend import Backend
 from zooop_nb.contract.shapes import Me
 
@@ -32,6 +32,7 @@ def others(studio: Studio) -> None:
     assert_type(studio.start("image", "a red panda", model="flux", seed=7), Task)
     assert_type(studio.start_all("image", "a red panda", count=3), Tasks)
     assert_type(studio.quote("tool", slug="background-removal", image_url="a.png"), Quoted)
+    assert_type(studio.estimate("animate", "it waves", first_frame=b"..."), Estimate)
     assert_type(studio.batch("image", ["a panda", "a fox"], yes=True), Gallery)
     assert_type(studio.tool("background-removal", image_url="a.png"), Result)
     assert_type(studio.template("superhero-movie-poster", hero_name="NIGHTFALL", count=2), Result | Gallery)

@@ -231,11 +231,14 @@ def left_over(db: sqlite3.Connection) -> list[OrderRecord]:
     """Return the orders that are paid and complete, and that the continuation of their run, which ended well,
     did not ask for."""
     rows = db.execute(
-        "SELECT o.* FROM orders o JOIN executions x USING (execution)"
-        " WHERE o.state = 'succeeded' AND x.outcome IS NOT 'well' AND EXISTS ("
-        "WITH RECURSIVE later (execution) AS (VALUES (x.execution) UNION SELECT y.execution FROM executions y JOIN later"
-        " ON y.continues = later.execution) SELECT 1 FROM later JOIN executions z USING (execution)"
-        " WHERE z.outcome = 'well') ORDER BY o.created_at, o.rowid"
+        """SELECT o.* FROM orders o JOIN executions x USING (execution)
+        WHERE o.state = 'succeeded' AND x.outcome IS NOT 'well' AND EXISTS (
+            WITH RECURSIVE later (execution) AS (
+                VALUES (x.execution)
+                UNION SELECT y.execution FROM executions y JOIN later ON y.continues = later.execution
+            )
+            SELECT 1 FROM later JOIN executions z USING (execution) WHERE z.outcome = 'well'
+        ) ORDER BY o.created_at, o.rowid"""
     )
     return [OrderRecord.from_row(row) for row in rows.fetchall()]
 

@@ -25,6 +25,7 @@ class Zooop(Configurable):
     confirm = _trait("confirm")
     budget = _trait("budget")
     credit_price = _trait("credit_price")
+    concurrency = _trait("concurrency")
     notebook = _trait("notebook")
     nested_loops = _trait("nested_loops")
 

@@ -47,7 +47,8 @@ def check_wallet(me: Me, total: Number, queued: Number = 0) -> None:
     left = me.key.credits_remaining_today
     if left is not None and total + queued > left:
         raise OverBudget(
-            f"This costs {credits_text(total)}; the token's daily cap leaves {left} until midnight UTC{also}.",
+            f"This costs {credits_text(total)}; "
+            f"the token's daily cap leaves {left} until midnight UTC{also}.",
             value=str(total),
         )
 

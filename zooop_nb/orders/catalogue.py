@@ -1,8 +1,10 @@
 """What can be ordered: models, tools and templates, requested now and then and cached on disk for TAB."""
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,6 +13,7 @@ import msgspec
 from zooop_nb.contract.backend import Backend
 from zooop_nb.contract.categories import Category
 from zooop_nb.contract.shapes import Model, Recipe
+from zooop_nb.orders.single_flight import SingleFlight
 
 FRESH: Final = 600.0
 """Seconds for which a list is used as it is. Prices are never taken from it: only a quote is a price."""
@@ -53,12 +56,13 @@ class CatalogueCache:
 
 
 class Catalogue:
-    """The lists of one host, requested from the API at most every ten minutes."""
+    """The lists of one host, requested from the API at most every ten minutes, and each once at a time."""
 
     def __init__(self, backend: Backend, folder: Path) -> None:
         self._backend = backend
         self._kept = CatalogueCache(backend.host, folder)
         self._lists: dict[str, tuple[float, Sequence[Any]]] = {}
+        self._requests = SingleFlight()
 
     async def models(self, category: Category) -> Sequence[Model]:
         """Return the models of a category, recommended first."""
@@ -78,9 +82,12 @@ class Catalogue:
         known = self._lists.get(name)
         if known is not None and time.monotonic() - known[0] < FRESH:
             return known[1]
+        return await self._requests.run(name, partial(self._request, name, ask))
+
+    async def _request(self, name: str, ask: Callable[[], Awaitable[Sequence[T]]]) -> Sequence[T]:
         listed = await ask()
         self._lists[name] = (time.monotonic(), listed)
-        self._kept.write(name, listed)
+        await asyncio.to_thread(self._kept.write, name, listed)
         return listed
 
 

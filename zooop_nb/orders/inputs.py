@@ -8,8 +8,10 @@ import asyncio
 import hashlib
 import io
 import os
+import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,10 +19,12 @@ from urllib.parse import urlsplit
 from zooop_nb.contract.backend import Backend
 from zooop_nb.contract.limits import upload_problem
 from zooop_nb.contract.media import KnownMedia
-from zooop_nb.errors import Action, BadMedia, remedy
+from zooop_nb.errors import Action, BadMedia, ZooopError, remedy
 from zooop_nb.ledger import Ledger
 from zooop_nb.orders.binding import BoundParams, MediaArgument
+from zooop_nb.orders.contents import FileContents
 from zooop_nb.orders.order import Media
+from zooop_nb.orders.single_flight import ById, SingleFlight
 
 # Types that the library names otherwise than the API does.
 _ALIASES: Final = {
@@ -35,23 +39,41 @@ _VIDEO_CODECS_IN_WEBM: Final = (b"V_VP8", b"V_VP9", b"V_AV1")
 
 @dataclass(frozen=True)
 class MediaStore:
-    """Where media is looked up and kept: the backend, the ledger with its earlier uploads, and a folder."""
+    """Where media is looked up and kept: the backend, the ledger with its earlier uploads, and a folder.
+
+    One for each checkout: what it remembers of files, and its uploads under way, live as long. Use it on one
+    event loop, from any number of coroutines.
+    """
 
     backend: Backend
     ledger: Ledger
     folder: Path
+    contents: FileContents = field(default_factory=FileContents)
+    uploads: SingleFlight = field(default_factory=SingleFlight)
+    call: SingleFlight | None = None
+    """What one call has read, encoded and fetched."""
+
+    def for_call(self) -> "MediaStore":
+        """Return the store for one call, in which each path, object and foreign URL stands for one content.
+
+        Objects are held until then: an array may have changed by the next call.
+        """
+        return replace(self, call=SingleFlight(keep=True))
 
 
-async def identify(bound: BoundParams, store: MediaStore) -> dict[str, Any]:
+async def identify(bound: BoundParams, store: MediaStore, *, fetch: bool = True) -> dict[str, Any]:
     """Return all params, with each media value as `Media` (or a list of them), hashed but not uploaded yet.
 
-    Raises `BadMedia` for a file that is missing, empty or of another kind than the param takes.
+    Without `fetch` a foreign URL is left alone: its `Media` has neither content nor URL. Raises `BadMedia`
+    for a file that is missing, empty or of another kind than the param takes.
     """
+    if store.call is None:
+        store = store.for_call()
     params = dict(bound.params)
     for name, argument in bound.media.items():
         values = [each for value in argument.values for each in _spread(value)]
         argument.check_count(name, len(values))
-        found = [await _identify(each, argument.kind, name, store) for each in values]
+        found = [await _identify(each, argument.kind, name, store, fetch) for each in values]
         if not found:
             raise BadMedia(f"{name} was given a result without outputs.", value=name)
         if len(found) > 1 and not argument.several:
@@ -61,7 +83,10 @@ async def identify(bound: BoundParams, store: MediaStore) -> dict[str, Any]:
 
 
 async def upload(params: dict[str, Any], store: MediaStore) -> dict[str, Any]:
-    """Return the params with a ZOOOP URL for each media value; earlier uploads of this token are reused."""
+    """Return the params with a ZOOOP URL for each media value; earlier uploads of this token are reused.
+
+    Raises `BadMedia` for a file whose content is not any more what was identified.
+    """
     ready: dict[str, Any] = {}
     for name, value in params.items():
         if isinstance(value, Media):
@@ -71,6 +96,14 @@ async def upload(params: dict[str, Any], store: MediaStore) -> dict[str, Any]:
         else:
             ready[name] = value
     return ready
+
+
+async def known_url(media: Media, store: MediaStore) -> str | None:
+    """Return the ZOOOP URL that the media has for this token already; None if it is yet to be uploaded."""
+    if media.url is not None or media.sha256 is None:
+        return media.url
+    backend = store.backend
+    return await asyncio.to_thread(store.ledger.upload_url, backend.token, backend.host, media.sha256)
 
 
 async def upload_value(value: object, store: MediaStore) -> Media:
@@ -119,7 +152,8 @@ def _spread(value: object) -> Sequence[object]:
     return (value,) if media is None else media(value)
 
 
-async def _identify(value: object, kind: str, param: str, store: MediaStore) -> Media:
+async def _identify(value: object, kind: str, param: str, store: MediaStore, fetch: bool) -> Media:
+    assert store.call is not None
     if isinstance(value, KnownMedia) and not value.from_upload:
         return await _from_output(value, kind, param, store)
     if isinstance(value, KnownMedia):
@@ -127,18 +161,40 @@ async def _identify(value: object, kind: str, param: str, store: MediaStore) -> 
         value = value.url
     if isinstance(value, str) and value.lower().startswith(("http://", "https://")):
         if is_zooop(value, store.backend.host):
-            return Media(store.ledger.content_of(value), None, url=value, label=value.rsplit("/", 1)[-1])
-        name = hashlib.sha256(value.encode()).hexdigest()[:24]
-        fetched = await store.backend.fetch(value, store.folder / "foreign", name)
-        return await asyncio.to_thread(_from_file, fetched.path, kind, param, urlsplit(value).path or value)
+            sha256 = await asyncio.to_thread(store.ledger.content_of, value)
+            return Media(sha256, None, url=value, label=value.rsplit("/", 1)[-1])
+        label = urlsplit(value).path or value
+        if not fetch:
+            return Media(None, None, label=label)
+        path = await store.call.run(("foreign", value), partial(_fetched, value, store))
+        return await _from_file(path, kind, param, label, store)
     if isinstance(value, str | os.PathLike):
-        path = Path(value).expanduser()
-        if not path.is_file():
+        path = _path_of(value, param)
+        if not await asyncio.to_thread(path.is_file):
             what = "is a folder" if path.is_dir() else "does not exist"
-            raise BadMedia(f"{param}: {path} {what}.", value=str(path), remedies=[remedy(Action.CHECK_FILE)])
-        return await asyncio.to_thread(_from_file, path, kind, param, path.name)
-    data = await asyncio.to_thread(_bytes_of, value, param)
-    return await asyncio.to_thread(_from_bytes, data, kind, param, store.folder)
+            raise BadMedia(
+                f"{param}: {value} {what}.", value=str(value), remedies=[remedy(Action.CHECK_FILE)]
+            )
+        return await _from_file(path, kind, param, path.name, store)
+    path = await store.call.run(ById(value), partial(_kept, value, param, store.folder / "handed"))
+    return await _from_file(path, kind, param, kind if kind != "any" else "bytes", store)
+
+
+def _path_of(value: "str | os.PathLike[str]", param: str) -> Path:
+    """Return the absolute path: the file is read again later, and the working directory may be another."""
+    try:
+        return Path(value).expanduser().absolute()
+    except (RuntimeError, OSError) as error:
+        raise BadMedia(
+            f"{param}: {value} names no file ({error}).",
+            value=str(value),
+            remedies=[remedy(Action.CHECK_FILE)],
+        ) from error
+
+
+async def _fetched(url: str, store: MediaStore) -> Path:
+    name = hashlib.sha256(url.encode()).hexdigest()[:24]
+    return (await store.backend.fetch(url, store.folder / "foreign", name)).path
 
 
 async def _from_output(output: KnownMedia, kind: str, param: str, store: MediaStore) -> Media:
@@ -149,36 +205,71 @@ async def _from_output(output: KnownMedia, kind: str, param: str, store: MediaSt
     if here or live:
         _check_kind(output.content_type, kind, param, label)
         return Media(output.sha256, output.content_type, url=output.url, label=label)
-    if output.path is None or not output.path.is_file():
+    if output.path is None or not await asyncio.to_thread(output.path.is_file):
         raise BadMedia(f"{param}: the file of the earlier output {label} is gone.", value=label)
-    return await asyncio.to_thread(_from_file, output.path, kind, param, label)
+    return await _from_file(output.path.absolute(), kind, param, label, store)
 
 
-def _from_file(path: Path, kind: str, param: str, label: str) -> Media:
-    with path.open("rb") as file:
-        content_type = content_type_of(file.read(1 << 16), f"{param}: {label}")
+async def _from_file(path: Path, kind: str, param: str, label: str, store: MediaStore) -> Media:
+    assert store.call is not None
+    name = f"{param}: {label}"
+    try:
+        content_type, size = await asyncio.to_thread(_begins, path, name)
         _check_kind(content_type, kind, param, label)
         # Checked for all files before the first is uploaded, and before a large one is read whole.
-        if problem := upload_problem(path.stat().st_size, _typed(content_type, kind)):
-            name = f"{param}: {label}"
+        if problem := upload_problem(size, _typed(content_type, kind)):
             raise BadMedia(f"{name} {problem}", value=name, remedies=[remedy(Action.CHECK_FILE)])
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = await store.call.run(("file", path), partial(store.contents.sha256, path))
+    except OSError as error:
+        raise BadMedia(
+            f"{name} cannot be read ({error.strerror or error}).",
+            value=name,
+            remedies=[remedy(Action.CHECK_FILE)],
+        ) from error
     if content_type.startswith("image/"):
-        _check_picture(path, param, label)
-    return Media(digest, _typed(content_type, kind), path=path, label=label)
+        why = await store.contents.unreadable(path, sha256)
+        if why is not None:
+            raise BadMedia(
+                f"{name} is no picture that can be read ({why}).",
+                value=label,
+                remedies=[remedy(Action.CHECK_FILE)],
+            )
+    return Media(sha256, _typed(content_type, kind), path=path, label=label)
 
 
-def _from_bytes(data: bytes, kind: str, param: str, folder: Path) -> Media:
-    """Keep bytes as a file named by their content, so that the upload can be repeated."""
+def _begins(path: Path, name: str) -> tuple[str, int]:
+    """Return the content type of a file by its first bytes, and its size in bytes."""
+    with path.open("rb") as file:
+        return content_type_of(file.read(1 << 16), name), os.fstat(file.fileno()).st_size
+
+
+async def _kept(value: object, param: str, folder: Path) -> Path:
+    return await asyncio.to_thread(_keep, value, param, folder)
+
+
+def _keep(value: object, param: str, folder: Path) -> Path:
+    """Keep an object as a file named by its content, so that the upload can be repeated."""
+    data = _bytes_of(value, param)
     content_type_of(data, param)
-    folder = folder / "handed"
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / hashlib.sha256(data).hexdigest()
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    partial.write_bytes(data)
-    partial.replace(path)
-    return _from_file(path, kind, param, kind if kind != "any" else "bytes")
+    if _holds(path, data):
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    partial_ = path.with_suffix(f".{uuid.uuid4().hex}.part")
+    try:
+        partial_.write_bytes(data)
+        partial_.replace(path)
+    finally:
+        partial_.unlink(missing_ok=True)
+    return path
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Return whether the file holds just that. It is then not replaced: it may be on its way up."""
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _bytes_of(value: object, param: str) -> bytes:
@@ -237,20 +328,6 @@ def _check_kind(content_type: str | None, kind: str, param: str, label: str) -> 
         )
 
 
-def _check_picture(path: Path, param: str, label: str) -> None:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise BadMedia(
-            f"{param}: {label} is no picture that can be read ({error}).",
-            value=label,
-            remedies=[remedy(Action.CHECK_FILE)],
-        ) from error
-
-
 def _typed(content_type: str, kind: str) -> str:
     """Return the type as the param means it: WebM and Ogg hold sound as well as video."""
     if kind in {"audio", "video"} and content_type in {"video/webm", "audio/webm", "audio/ogg", "video/ogg"}:
@@ -261,13 +338,41 @@ def _typed(content_type: str, kind: str) -> str:
 async def _upload(media: Media, store: MediaStore) -> Media:
     if media.url is not None:
         return media
-    backend, ledger = store.backend, store.ledger
+    key = (store.backend.token, store.backend.host, media.sha256)
+    return replace(media, url=await store.uploads.run(key, partial(_uploaded, media, store)))
+
+
+async def _uploaded(media: Media, store: MediaStore) -> str:
+    """Return the URL of an earlier upload of this content, or upload it. One at a time for each content."""
+    url = await known_url(media, store)
+    if url is not None:
+        return url
     assert media.path is not None
     assert media.sha256 is not None
     assert media.content_type is not None
-    url = ledger.upload_url(backend.token, backend.host, media.sha256)
-    if url is None:
-        url = await backend.upload(media.path, media.content_type)
-        size = media.path.stat().st_size
-        ledger.record_upload(backend.token, backend.host, media.sha256, url, media.content_type, size)
-    return replace(media, url=url)
+    await _check_unchanged(media, store)
+    try:
+        size = (await asyncio.to_thread(media.path.stat)).st_size
+        url = await store.backend.upload(media.path, media.content_type)
+    except (ZooopError, OSError):
+        # A file that grows or shrinks on its way up fails as if the connection had.
+        await _check_unchanged(media, store)
+        raise
+    # What went up is only used if it is what the order's fingerprint names.
+    await _check_unchanged(media, store)
+    uploaded = (media.sha256, url, media.content_type, size)
+    await asyncio.to_thread(store.ledger.record_upload, store.backend.token, store.backend.host, *uploaded)
+    return url
+
+
+async def _check_unchanged(media: Media, store: MediaStore) -> None:
+    """Raise `BadMedia` if the file does not hold any more what was identified."""
+    assert media.path is not None
+    try:
+        if await store.contents.sha256(media.path) == media.sha256:
+            return
+        what = "has changed since it was read"
+    except OSError as error:
+        what = f"cannot be read any more ({error.strerror or error})"
+    label = media.label or media.path.name
+    raise BadMedia(f"{label} {what}, so it was not used.", value=label, remedies=[remedy(Action.CHECK_FILE)])

@@ -56,16 +56,22 @@ class PricedOrder:
 
 
 async def resolve(
-    request: OrderRequest, catalogue: Catalogue, store: inputs.MediaStore, origin: Origin
+    request: OrderRequest,
+    catalogue: Catalogue,
+    store: inputs.MediaStore,
+    origin: Origin,
+    *,
+    fetch: bool = True,
 ) -> Order:
     """Return the order of a request, with its media identified by content and not uploaded yet.
 
-    Raises an `InputError` that names the value and what may have been meant.
+    Without `fetch`, as for an estimate, foreign URLs are left alone. Raises an `InputError` that names the
+    value and what may have been meant.
     """
     if request.count < 1:
         raise InputError(f"The count is 1 or more, not {request.count}.", value=str(request.count))
     if request.verb == "describe":
-        return await _description(request, store, origin)
+        return await _description(request, store, origin, fetch)
     if request.verb in {"tool", "template"}:
         target, schema, rules = await _recipe(request, catalogue)
     elif request.verb in GENERATION_VERBS:
@@ -75,7 +81,7 @@ async def resolve(
         raise UnknownName("verb", request.verb, nearest=nearest(request.verb, known))
     specs = param_specs(schema)
     bound = bind_params(specs, request.words, request.params, name=target.name, **rules)
-    params = await inputs.identify(bound, store)
+    params = await inputs.identify(bound, store, fetch=fetch)
     # The prompt may have been given by name, as `again` does.
     spoken = words_param(specs)
     words = request.words or (str(params.get(spoken.id, "")) if spoken else "")
@@ -151,10 +157,10 @@ def slug_of(text: str) -> str:
     return text.strip()
 
 
-async def _description(request: OrderRequest, store: inputs.MediaStore, origin: Origin) -> Order:
+async def _description(request: OrderRequest, store: inputs.MediaStore, origin: Origin, fetch: bool) -> Order:
     image = MediaArgument("image", several=False, values=(request.params["image_url"],))
     # Messages name the verb: the user gave no param.
-    found = await inputs.identify(BoundParams({}, {"describe": image}), store)
+    found = await inputs.identify(BoundParams({}, {"describe": image}), store, fetch=fetch)
     language = request.params.get("language")
     params = {"image_url": found["describe"]} | ({"language": language} if language else {})
     return Order(DESCRIPTION, params, tags=request.tags, origin=origin)

@@ -1,23 +1,25 @@
-"""The properties of a file that was made: its size in pixels and its length in seconds, from its header."""
+"""The properties of a file: its size in pixels and its length in seconds and frames, from its header."""
 
 import warnings
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class MediaProperties:
-    """Pixels and seconds; None is "not known"."""
+    """Pixels, seconds and frames; None is "not known"."""
 
     width: int | None = None
     height: int | None = None
     duration: float | None = None
+    frames: int | None = None
 
 
 def probe(path: Path, content_type: str) -> MediaProperties:
     """Return what the file's header says. An unreadable file has no properties: it is paid for and kept.
 
-    The pixels of a clip need PyAV, which comes with the sandbox; without it they are not known.
+    The pixels and frames of a clip need PyAV, which comes with the sandbox; without it they are not known.
     """
     kind = content_type.partition("/")[0]
     if kind == "image" and content_type != "image/svg+xml":
@@ -48,9 +50,15 @@ def _clip(path: Path) -> MediaProperties | None:
         with av.open(str(path)) as clip:
             stream = clip.streams.video[0]
             seconds = None if clip.duration is None else round(clip.duration / av.time_base, 3)
-            return MediaProperties(stream.width, stream.height, seconds)
+            frames = stream.frames or _frames(seconds, stream.average_rate)
+            return MediaProperties(stream.width, stream.height, seconds, frames)
     except (av.FFmpegError, IndexError):
         return None
+
+
+def _frames(seconds: float | None, rate: Fraction | None) -> int | None:
+    """Return the frames of a clip whose header does not count them, as in WebM."""
+    return round(seconds * rate) if seconds and rate else None
 
 
 def _sound(path: Path) -> MediaProperties:

@@ -19,6 +19,21 @@ ASPECTS: Final = ("subject", "composition", "style", "lighting", "palette", "moo
 """The aspects of a description, beside the whole."""
 
 
+def media_file(held: str, media_folder: Path | None) -> Path | None:
+    """Return where an output's file is, from its path in the ledger: `<order id>/<n>.<ext>` in the folder.
+
+    An absolute path, of a ledger's older rows, counts as long as the file is there; if it is gone, the file
+    of the same order and name in the folder, if there is one. Without a folder a relative path is not known.
+    """
+    path = Path(held)
+    if not path.is_absolute():
+        return None if media_folder is None else media_folder / path
+    if media_folder is not None and not path.is_file():
+        moved = media_folder.joinpath(*path.parts[-2:])
+        return moved if moved.is_file() else path
+    return path
+
+
 @dataclass(frozen=True, slots=True)
 class Output(Displayable):
     """One file that a task made. Sizes in pixels, `duration` in seconds; None is "not known"."""
@@ -37,12 +52,12 @@ class Output(Displayable):
     """Bytes."""
 
     @classmethod
-    def of(cls, held: Mapping[str, Any]) -> "Output":
-        """Build an output from what the ledger holds of it."""
+    def of(cls, held: Mapping[str, Any], media_folder: Path | None = None) -> "Output":
+        """Build an output from what the ledger holds of it, with its file in `media_folder`."""
         names = {each.name for each in fields(cls)}
         known = {name: value for name, value in held.items() if name in names}
         path = held.get("path")
-        return cls(**{**known, "path": Path(path) if path else None})
+        return cls(**{**known, "path": media_file(path, media_folder) if path else None})
 
     def _zooop_media_(self) -> Sequence[KnownMedia]:
         return (KnownMedia(self.url, self.content_type, self.sha256, self.path),)
@@ -79,8 +94,8 @@ class Result(Displayable):
     tags: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, record: OrderRecord) -> "Result":
-        """Build the result of an order as the ledger holds it."""
+    def of(cls, record: OrderRecord, media_folder: Path | None = None) -> "Result":
+        """Build the result of an order as the ledger holds it, with its outputs in `media_folder`."""
         created, completed = record.task_created_at, record.task_completed_at
         seconds = None
         if created and completed:
@@ -102,7 +117,9 @@ class Result(Displayable):
             error=record.error,
             created_at=created or record.sent_at,
             completed_at=completed,
-            outputs=() if record.target == "describe" else tuple(map(Output.of, record.outputs)),
+            outputs=()
+            if record.target == "describe"
+            else tuple(Output.of(each, media_folder) for each in record.outputs),
             mode=record.mode,
             prompt=record.prompt,
             tags=record.tags,

@@ -5,7 +5,7 @@ An outage is waited for, with growing pauses: the task goes on meanwhile, and it
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -131,7 +131,7 @@ class Follower:
         if all(known[name] == value for name, value in said.items()):
             return record
         try:
-            return await loop.off_loop(lambda: self._ledger.record_status(record.order_id, **reported))
+            return await loop.off_loop(self._ledger.record_status, record.order_id, **reported)
         except LedgerError:
             cost = "" if state.credits_charged is None else f", {credits_text(state.credits_charged)}"
             self._ledger.owe(
@@ -150,7 +150,7 @@ class Follower:
     async def _as_recorded(self, record: OrderRecord) -> OrderRecord:
         """Return what the ledger has of the order now: another session may have followed it to its end."""
         try:
-            return await loop.off_loop(lambda: self._ledger.get(record.order_id))
+            return await loop.off_loop(self._ledger.get, record.order_id)
         except LedgerError:
             return record
 
@@ -172,7 +172,7 @@ class Follower:
             )
             kept.append(asdict(whole))
         try:
-            return await loop.off_loop(lambda: self._ledger.record_outputs(record.order_id, kept))
+            return await loop.off_loop(self._ledger.record_outputs, record.order_id, kept)
         except LedgerError:
             self._ledger.owe(
                 lambda: self._ledger.record_outputs(record.order_id, kept),

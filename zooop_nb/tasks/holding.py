@@ -43,5 +43,5 @@ class Holding:
         await runner.stop(self.order_ids)
         await Task.stop_all(self.tasks)
         if self.taken:
-            await loop.off_loop(lambda: ledger.give_back(self.taken))
+            await loop.off_loop(ledger.give_back, self.taken)
         return self.order_ids

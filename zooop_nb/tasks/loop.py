@@ -11,8 +11,10 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Any, Final, ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 SHUTDOWN_TIMEOUT: Final = 2.0
@@ -65,13 +67,13 @@ class BackgroundLoop:
         self._loop.stop()
 
 
-async def off_loop(call: Callable[[], T]) -> T:
+async def off_loop(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call on another thread, so that the loop goes on meanwhile; at the end of the process on this one."""
     try:
-        done = asyncio.get_running_loop().run_in_executor(None, call)
+        done = asyncio.get_running_loop().run_in_executor(None, partial(call, *args, **kwargs))
     except RuntimeError:
         # Once the interpreter ends, no thread is started any more.
-        return call()
+        return call(*args, **kwargs)
     return await done
 
 

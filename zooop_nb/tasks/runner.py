@@ -92,7 +92,7 @@ class TaskRunner:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
             try:
-                await loop.off_loop(lambda: self._ledger.let_go(order_ids))
+                await loop.off_loop(self._ledger.let_go, order_ids)
             except LedgerError:
                 self._owe_release(order_ids)
         finally:
@@ -113,7 +113,7 @@ class TaskRunner:
 
     async def _released(self, record: OrderRecord) -> OrderRecord:
         try:
-            return await loop.off_loop(lambda: self._ledger.release(record.order_id))
+            return await loop.off_loop(self._ledger.release, record.order_id)
         except LedgerError:
             self._owe_release([record.order_id])
             return record

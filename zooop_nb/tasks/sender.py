@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -75,7 +76,7 @@ class Sender:
                 record = await self._renewed(record)
                 await self._backend.submit_allowed(feed.on_wait(record))
                 feed.say(record, "sending")
-                return await self._joined(record.order_id, lambda: self._first_sending(record))
+                return await self._joined(record.order_id, partial(self._first_sending, record))
             except _NotAccepted:
                 queue.leave(record.order_id)
             except BaseException as error:
@@ -92,7 +93,7 @@ class Sender:
         """
         feed.say(record, "sending")
         try:
-            return await self._joined(record.order_id, lambda: self._sending_again(record, feed))
+            return await self._joined(record.order_id, partial(self._sending_again, record, feed))
         except _NotAccepted:
             # Its first sending was still on its way, and met the rate limit.
             return await self.send_in_turn(record, feed, background=False)
@@ -108,7 +109,7 @@ class Sender:
             request = requests().get(record.order_id)
             return record if request is None else await asyncio.shield(request)
         feed.say(record, "sending")
-        return await self._joined(record.order_id, lambda: self._description(record))
+        return await self._joined(record.order_id, partial(self._description, record))
 
     async def _joined(self, order_id: str, start: Callable[[], _Request]) -> OrderRecord:
         """Wait for the order's request, started unless it is on its way already."""
@@ -122,7 +123,7 @@ class Sender:
 
     async def _first_sending(self, record: OrderRecord) -> OrderRecord:
         sent_at = stamp(self._backend.clock.now())
-        if not await loop.off_loop(lambda: self._ledger.record_intent(record.order_id, sent_at)):
+        if not await loop.off_loop(self._ledger.record_intent, record.order_id, sent_at):
             raise Withdrawn("The order was withdrawn before it was sent; it costs nothing.")
         record = replace(record, state="intended", sent_at=sent_at)
         try:
@@ -131,9 +132,9 @@ class Sender:
             if error.maybe_arrived:
                 raise _unknown(record, error) from error
             if _is_for_later(error):
-                await loop.off_loop(lambda: self._ledger.record_not_accepted(record.order_id))
+                await loop.off_loop(self._ledger.record_not_accepted, record.order_id)
                 raise _NotAccepted from error
-            await loop.off_loop(lambda: self._ledger.record_refusal(record.order_id, error.message))
+            await loop.off_loop(self._ledger.record_refusal, record.order_id, error.message)
             raise
         return await self._accepted(record, answer.task_id, answer.status)
 
@@ -158,13 +159,13 @@ class Sender:
     async def _description(self, record: OrderRecord) -> OrderRecord:
         order_id = record.order_id
         sent_at = stamp(self._backend.clock.now())
-        if not await loop.off_loop(lambda: self._ledger.record_intent(order_id, sent_at)):
+        if not await loop.off_loop(self._ledger.record_intent, order_id, sent_at):
             raise Withdrawn("The description was withdrawn before it was requested; it costs nothing.")
         try:
             answer = await self._backend.describe(record.intent())
         except ZooopError as error:
             if not error.maybe_arrived:
-                await loop.off_loop(lambda: self._ledger.record_refusal(order_id, error.message))
+                await loop.off_loop(self._ledger.record_refusal, order_id, error.message)
                 raise
             why = f"{DESCRIPTION_LOST}: {error.message}"
             await self._fact(lambda: self._ledger.record_unknown(order_id, why), record, why)
@@ -185,7 +186,7 @@ class Sender:
         return await self._fact(
             lambda: self._ledger.record_description(order_id, answer.credits, words),
             ended,
-            f"description {order_id} was made for {credits_text(answer.credits)}: {answer.overall_description}",
+            f"description {order_id} was made for {credits_text(answer.credits)}",
         )
 
     async def _fact(
@@ -199,7 +200,7 @@ class Sender:
             return known
 
     async def _renewed(self, record: OrderRecord) -> OrderRecord:
-        """Return the order with a quote that is at most 15 minutes old. Raises `Withdrawn` if it is dearer."""
+        """Return the order with a quote of the last 15 minutes. Raises `Withdrawn` if it is dearer now."""
         quoted_at = datetime.fromisoformat(record.created_at).timestamp()
         if record.target == "describe" or 0 <= time.time() - quoted_at < QUOTE_LIFETIME:
             return record
@@ -210,12 +211,11 @@ class Sender:
                 "since it was confirmed; nothing more was sent."
             )
         return await loop.off_loop(
-            lambda: self._ledger.record_new_quote(
-                record.order_id,
-                quote.credits,
-                breakdown=breakdown_of(quote),
-                eta_s=quote.estimated_seconds,
-            )
+            self._ledger.record_new_quote,
+            record.order_id,
+            quote.credits,
+            breakdown=breakdown_of(quote),
+            eta_s=quote.estimated_seconds,
         )
 
     async def _withdraw_rest(self, record: OrderRecord, error: BaseException) -> None:
@@ -234,7 +234,7 @@ class Sender:
         order_ids = [each.order_id for each in queue.waiting() if concerned(each)]
         if order_ids:
             queue.withdraw(set(order_ids), why)
-            await loop.off_loop(lambda: self._ledger.withdraw(order_ids, why.message))
+            await loop.off_loop(self._ledger.withdraw, order_ids, why.message)
 
 
 def _forget(

@@ -1,8 +1,8 @@
 """A task that is under way, as the waiting thread sees it."""
 
 import asyncio
-import threading
 import os
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from functools import partial
@@ -65,7 +65,8 @@ def not_sent(number: int) -> str:
     """Return the sentence on orders that were withdrawn; empty if there are none."""
     if not number:
         return ""
-    return f"{number} more {'was' if number == 1 else 'were'} not sent, and {'costs' if number == 1 else 'cost'} nothing."
+    one = number == 1
+    return f"{number} more {'was' if one else 'were'} not sent, and {'costs' if one else 'cost'} nothing."
 
 
 class Task:
