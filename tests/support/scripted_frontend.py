@@ -24,4 +24,4 @@ class ScriptedFrontend:
 
     def run_cell(self, cell: str, run: str, notebook: str | None = "a.ipynb") -> None:
         """From now on orders are written in this cell, by this run of it."""
-        self.here = Origin(notebook=notebook, cell=cell, run=run)
+        self.here = Origin(notebook=notebook, cell=cell, execution=run)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from zooop_nb.contract.credits import Number, credits_text
 from zooop_nb.ledger import Continued, OrderRecord
+from zooop_nb.orders.order import Origin
 from zooop_nb.orders.pricing import PricedOrder, breakdown_of
 from zooop_nb.results.values import Quoted
 
@@ -37,6 +38,11 @@ class PricedBatch:
     def total(self) -> Number:
         """What is left to pay, in credits."""
         return sum(priced.total for priced in self.orders)
+
+    @property
+    def origin(self) -> Origin:
+        """Where it was written."""
+        return self.orders[0].order.origin if self.orders else Origin()
 
     @property
     def question(self) -> str:

@@ -115,7 +115,7 @@ class Checkout:
             batch = loop.shared().run(self._prepared(holding, requests, origin, variants, spending))
             frontend.announce(batch)
             self.confirm(batch, frontend)
-            return loop.shared().run(self._placed(holding, batch, origin, background))
+            return loop.shared().run(self._placed(holding, batch, background))
 
     def quote(self, request: OrderRequest, origin: Origin) -> Quoted:
         """Return the exact price of an order that is not placed; the ledger has it as a quote."""
@@ -160,11 +160,11 @@ class Checkout:
         if not answer:
             raise Declined("Not confirmed; nothing was submitted.", value=str(batch.total))
 
-    def place(self, batch: PricedBatch, origin: Origin | None = None, *, background: bool = False) -> Tasks:
+    def place(self, batch: PricedBatch, *, background: bool = False) -> Tasks:
         """Reserve the cost, queue the new orders (all of them or none), and follow. Raises `OverBudget`."""
         holding = Holding()
         with self._let_go_on_error(holding):
-            return loop.shared().run(self._placed(holding, batch, origin or Origin(), background))
+            return loop.shared().run(self._placed(holding, batch, background))
 
     def resume(self, order_id: str | None = None) -> tuple[Tasks, tuple[Result, ...]]:
         """Pick up what is unfinished, or one order: the tasks that are followed now, and the other orders
@@ -335,9 +335,9 @@ class Checkout:
         )
         return replace(priced, attached=taken.orders, records=records)
 
-    async def _placed(self, holding: Holding, batch: PricedBatch, origin: Origin, background: bool) -> Tasks:
+    async def _placed(self, holding: Holding, batch: PricedBatch, background: bool) -> Tasks:
         attached = batch.attached
-        run = origin.run_of_cell()
+        run = batch.origin.run_of_cell()
         if batch.records or any(each.state == "intended" for each in attached):
             reservation = Reservation(
                 session=settings_.session_id(),
@@ -369,7 +369,7 @@ class Checkout:
         holding.order_ids = order_ids
         holding.taken = []
         for record in records:
-            holding.tasks.append(self._started(record, None if background else origin.execution, background))
+            holding.tasks.append(self._started(record, None if background else batch.origin.execution, background))
         return Tasks(holding.tasks)
 
     def _started(self, record: OrderRecord, execution: str | None, background: bool) -> Task:
@@ -414,9 +414,7 @@ class Checkout:
             return claimed, [*map(Result.of, left), *others, *map(Result.of, withdrawn)]
 
         claimed, others = await holding.step(claim)
-        return await self._placed(holding, PricedBatch(resumed=tuple(claimed)), Origin(), False), tuple(
-            others
-        )
+        return await self._placed(holding, PricedBatch(resumed=tuple(claimed)), False), tuple(others)
 
     def _why_not_resumed(self, record: OrderRecord) -> Result | None:
         """Return the order as a result that says why it is not followed on; None if it can be."""

@@ -5,7 +5,7 @@ An outage is waited for, with growing pauses: the task goes on meanwhile, and it
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -44,12 +44,25 @@ DOWNLOAD_PATIENCE: Final = 600.0
 
 
 class Follower:
-    """Follows tasks over one backend. `folder` is where the outputs are kept."""
+    """Follows tasks over one backend. `folder` is where the outputs are kept.
 
-    def __init__(self, backend: Backend, ledger: Ledger, folder: Path) -> None:
+    `clock` and `sleep` are the monotonic clock, in seconds, and how to wait by it.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        ledger: Ledger,
+        folder: Path,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._backend = backend
         self._ledger = ledger
         self._folder = folder
+        self._clock = clock
+        self._sleep = sleep
 
     async def follow(self, record: OrderRecord, feed: ProgressFeed, started: float) -> OrderRecord:
         """Follow an accepted order to its end; return its last record.
@@ -66,41 +79,41 @@ class Follower:
         return record
 
     async def _to_its_end(self, record: OrderRecord, feed: ProgressFeed, started: float) -> OrderRecord:
-        outage, odd = _Patience(), _Patience()
-        moved = time.monotonic()
+        outage, odd = _Patience(self._clock), _Patience(self._clock)
+        moved = self._clock()
         while True:
             try:
                 state = await self._state(record)
             except ZooopError as error:
                 if not _is_outage(error) and odd.seconds() > _patience(error):
                     raise self._lost(record, error.message) from error
-                feed.say(record, feed.state or "running", time.monotonic() - started, outage.note())
-                await asyncio.sleep(outage_pause(outage.count()))
+                feed.say(record, feed.state or "running", self._clock() - started, outage.note())
+                await self._sleep(outage_pause(outage.count()))
                 record = await self._as_recorded(record)
                 if record.state in TERMINAL_STATUSES:
                     return record
                 continue
-            outage = _Patience()
+            outage = _Patience(self._clock)
             if state.status != record.status:
-                moved = time.monotonic()
+                moved = self._clock()
             record = await self._recorded(record, state)
             if record.state in TERMINAL_STATUSES:
-                feed.say(record, state.status, time.monotonic() - started)
+                feed.say(record, state.status, self._clock() - started)
                 return record
             if state.status in DOCUMENTED_STATUSES:
-                odd = _Patience()
+                odd = _Patience(self._clock)
             elif odd.seconds() > ODD_PATIENCE:
                 raise self._lost(record, f"the API calls it “{state.status}”, which is not documented.")
-            elapsed = time.monotonic() - started
+            elapsed = self._clock() - started
             feed.say(record, state.status, elapsed)
-            if time.monotonic() - moved > STUCK_AFTER:
+            if self._clock() - moved > STUCK_AFTER:
                 queue_of(record.host, record.token).leave(record.order_id)
-            await asyncio.sleep(poll_interval(elapsed, record.eta_s))
+            await self._sleep(poll_interval(elapsed, record.eta_s))
 
     async def _figure(self, record: OrderRecord) -> OrderRecord:
         """Ask again what a task cost that has succeeded. Without an answer, the order stays open."""
         for count in range(FIGURE_ASKS):
-            await asyncio.sleep(outage_pause(count))
+            await self._sleep(outage_pause(count))
             try:
                 state = await self._state(record)
             except ZooopError:
@@ -183,15 +196,15 @@ class Follower:
     async def _fetched(
         self, record: OrderRecord, url: str, number: int, feed: ProgressFeed, started: float
     ) -> Any:
-        patience = _Patience()
+        patience = _Patience(self._clock)
         while True:
             note = patience.note() if patience.tried else None
-            feed.say(record, "fetching", time.monotonic() - started, note)
+            feed.say(record, "fetching", self._clock() - started, note)
             try:
                 return await self._backend.fetch(url, self._folder / record.order_id, f"{number}")
             except (ZooopError, OSError) as error:
                 if _is_outage(error) and patience.seconds() < DOWNLOAD_PATIENCE:
-                    await asyncio.sleep(outage_pause(patience.count()))
+                    await self._sleep(outage_pause(patience.count()))
                     continue
                 why = error.message if isinstance(error, ZooopError) else f"{error}."
                 raise DownloadFailed(
@@ -213,17 +226,18 @@ class Follower:
 class _Patience:
     """Since when something does not go as it should, and how often it was tried since."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._since: float | None = None
-        self._clock = ""
+        self._began = ""
         self.tried = 0
 
     def seconds(self) -> float:
         """Return the seconds since this was first called."""
         if self._since is None:
-            self._since = time.monotonic()
-            self._clock = f"{datetime.now():%H:%M:%S}"
-        return time.monotonic() - self._since
+            self._since = self._clock()
+            self._began = f"{datetime.now():%H:%M:%S}"
+        return self._clock() - self._since
 
     def count(self) -> int:
         """Return how often this was called before."""
@@ -234,7 +248,7 @@ class _Patience:
     def note(self) -> str:
         """Return the line for the reader."""
         self.seconds()
-        return f"no answer since {self._clock}; the task goes on"
+        return f"no answer since {self._began}; the task goes on"
 
 
 def _is_outage(error: BaseException) -> bool:
