@@ -183,8 +183,7 @@ def session_id() -> str:
     and child processes have it too; forks have it if it was asked for before. An empty variable counts as
     none.
     """
-    given = os.environ.get(SESSION_VARIABLE, "").strip()
-    if given:
+    if given := os.environ.get(SESSION_VARIABLE, "").strip():
         return given
     # No lock, which a fork could leave held: the dictionary's one step decides between threads.
     made = _made_session.setdefault("id", uuid.uuid4().hex)
