@@ -3,6 +3,7 @@
 Precedence: the call, `%zooop config`, traitlets, the environment, the default.
 """
 
+import contextlib
 import hashlib
 import ipaddress
 import os
@@ -151,13 +152,10 @@ _made_session: Final[dict[str, str]] = {}
 
 
 def absolute(text: str) -> Path:
-    """Return the absolute path of a text, with `~` expanded.
+    """Return the absolute path of a text, with `~` expanded. Raises `ValueError` if it names no folder.
 
-    A relative text is read against the working directory once: the same text names the same folder until the
-    process ends, wherever it changes to. A forked child inherits what was read. A process that is started
-    anew reads the text in its own working directory; for the environment's settings `load` sees to it that
-    it is told the absolute path. Raises `ValueError` for the home folder of an unknown user, and if the
-    working directory is gone.
+    A relative text is read against the working directory once: it names the same folder until the process
+    ends. A forked child inherits what was read; any other is told absolute paths by its environment.
     """
     try:
         path = Path(text).expanduser()
@@ -165,16 +163,13 @@ def absolute(text: str) -> Path:
         raise ValueError(f"there is no home folder for {Path(text).parts[0]}") from None
     if path.is_absolute():
         return path
-    known = _absolute_paths.get(str(path))
-    if known is not None:
+    if known := _absolute_paths.get(str(path)):
         return known
     try:
         # In one step: of two threads that read it first, both get the path of one.
         return _absolute_paths.setdefault(str(path), path.absolute())
-    except OSError as error:
-        raise ValueError(
-            f"it is relative, and the working directory cannot be read ({error.strerror})"
-        ) from None
+    except OSError:
+        raise ValueError("it is relative, and the working directory is gone") from None
 
 
 def _path(text: str) -> Path | None:
@@ -188,8 +183,7 @@ def session_id() -> str:
     and child processes have it too; forks have it if it was asked for before. An empty variable counts as
     none.
     """
-    given = os.environ.get(SESSION_VARIABLE, "").strip()
-    if given:
+    if given := os.environ.get(SESSION_VARIABLE, "").strip():
         return given
     # No lock, which a fork could leave held: the dictionary's one step decides between threads.
     made = _made_session.setdefault("id", uuid.uuid4().hex)
@@ -198,10 +192,9 @@ def session_id() -> str:
 
 
 def _count(text: str) -> int:
-    number = int(text) if text.isdecimal() and text.isascii() else 0
-    if number < 1:
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
         raise ValueError("a whole number, 1 or more")
-    return number
+    return int(text)
 
 
 def _switch(text: str) -> bool:
@@ -242,11 +235,7 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         Setting("credit_price", "ZOOOP_NB_CREDIT_PRICE", "", _price, "What a credit costs: 0.01 USD."),
         Setting(
-            "concurrency",
-            "ZOOOP_NB_CONCURRENCY",
-            "3",
-            _count,
-            "Tasks under way at once, where the API does not tell.",
+            "concurrency", "ZOOOP_NB_CONCURRENCY", "3", _count, "Tasks at once, if the API names no limit."
         ),
         Setting("notebook", "ZOOOP_NB_NOTEBOOK", "", str, "The notebook's path, for the ledger."),
         Setting(
@@ -346,9 +335,21 @@ class Settings:
         return self.token
 
 
-def _export(variable: str, path: Path) -> None:
-    if os.environ.get(variable) != str(path):
-        os.environ[variable] = str(path)
+def _make_environment_absolute() -> None:
+    """Replace relative paths in this process's environment by absolute ones.
+
+    So a process that changes its folder, or a child that is started in another, finds the same ledger.
+    """
+    for setting in SETTINGS.values():
+        text = os.environ.get(setting.variable)
+        # One that names no path is said when it is read.
+        with contextlib.suppress(ValueError):
+            if text and setting.parse is _path and (path := str(absolute(text))) != text:
+                os.environ[setting.variable] = path
+
+
+# When the extension is loaded, say, and not only at the first order.
+_make_environment_absolute()
 
 
 def load(
@@ -361,12 +362,13 @@ def load(
 ) -> Settings:
     """Return the settings in force, from the four places in their order.
 
-    `token` is the call's or the session's own; without one, `ZOOOP_API_KEY` is read. A relative path in this
-    process's environment is replaced there by the absolute one, so that a child process that is started in
-    another folder finds the same ledger. Raises `BadValue` for a value that cannot be used and `UnknownName`
-    for a setting that does not exist.
+    `token` is the call's or the session's own; without one, `ZOOOP_API_KEY` is read. Relative paths in this
+    process's environment are made absolute there. Raises `BadValue` for a value that cannot be used and
+    `UnknownName` for a setting that does not exist.
     """
-    environ = os.environ if environ is None else environ
+    if environ is None:
+        _make_environment_absolute()
+        environ = os.environ
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     places: tuple[tuple[str, Mapping[str, object]], ...] = (
@@ -390,8 +392,6 @@ def load(
                 value, source = environ[setting.variable], "environment"
         values[name] = parse(name, value)
         sources[name] = source
-        if source == "environment" and environ is os.environ and isinstance(values[name], Path):
-            _export(setting.variable, values[name])
     if isinstance(token, str):
         token = Token(token)
     if token is None and environ.get("ZOOOP_API_KEY", "").strip():

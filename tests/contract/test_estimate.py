@@ -103,6 +103,16 @@ def test_what_no_file_here_tells_is_priced_after_upload_and_nothing_is_fetched(
     assert (rows(studio), books.uploads) == (0, [])
 
 
+def test_what_is_at_zooop_already_has_no_length_here_beside_what_is_not(
+    studio: Studio, books: SandboxHarness, film: Path, voice: Path
+) -> None:
+    sound = studio.upload(voice)
+    # The price goes by the sound; the clip's own length would be a wrong guess.
+    found = studio.estimate("lipsync", model="sync", video_url=film, audio_url=sound)
+    assert found.text == "priced after upload"
+    assert len(books.uploads) == 1
+
+
 def test_a_description_has_its_documented_price(studio: Studio, picture: Path) -> None:
     found = studio.estimate("describe", image_url=picture)
     assert (found.credits, found.exact, found.text) == (1, True, "1 credit")

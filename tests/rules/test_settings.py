@@ -199,6 +199,19 @@ def test_a_child_process_started_in_another_folder_finds_the_same_ledger(
     assert load().sources["home"] == "environment"
 
 
+IMPORTED = "import os, sys; from zooop_nb import settings; os.chdir(sys.argv[1]); print(settings.load().home)"
+
+
+def test_a_relative_path_in_the_environment_is_read_when_the_package_is_loaded(
+    two_folders: tuple[Path, Path], root: Path
+) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(root), "ZOOOP_NB_HOME": "home-at-import"}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED, str(two_folders[1])], env=environ, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == str(two_folders[0] / "home-at-import"), done.stderr
+
+
 def test_an_environment_that_is_handed_over_is_left_as_it_is(two_folders: tuple[Path, Path]) -> None:
     environ = {"ZOOOP_NB_HOME": "home-handed-over"}
     assert load(environ=environ).home == two_folders[0] / "home-handed-over"

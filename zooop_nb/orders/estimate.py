@@ -122,28 +122,34 @@ def _amount(
         case "second":
             # Of the output where its length is a param, else of the input.
             made = next((spec for spec in specs if spec.type == "duration"), None)
-            return _set_number(made, params) or _input_seconds(params, lengths)
+            # A sound sets the pace for the clip or picture that it goes with.
+            given = _given("audio_url", specs, params) or _given("video_url", specs, params)
+            return _set_number(made, params) or _total([_duration(lengths.get(each)) for each in given])
         case "frame":
-            frames = [lengths[each].frames for each in _given(params, "video/") if each in lengths]
-            return _total(frames)
+            given = _given("video_url", specs, params)
+            return _total([_frames(lengths.get(each)) for each in given])
     return None
 
 
-def _input_seconds(params: Mapping[str, Any], lengths: Mapping[Media, Length]) -> Fraction | None:
-    """Return the seconds of the sound, which a clip or picture follows, else of the clip."""
-    given = _given(params, "audio/") or _given(params, "video/")
-    return _total([lengths[each].duration if each in lengths else None for each in given])
+def _given(type: str, specs: Sequence[ParamSpec], params: Mapping[str, Any]) -> list[Media]:
+    """Return the media of the params of a type, `video_url` or `video_urls` say."""
+    values = [params.get(spec.id) for spec in specs if spec.type in {type, f"{type}s"}]
+    each_value = (each for value in values for each in (value if isinstance(value, list) else [value]))
+    return [each for each in each_value if isinstance(each, Media)]
 
 
-def _given(params: Mapping[str, Any], type: str) -> list[Media]:
-    values = [each for value in params.values() for each in (value if isinstance(value, list) else [value])]
-    return [each for each in values if isinstance(each, Media) and (each.content_type or "").startswith(type)]
+def _duration(length: Length | None) -> float | None:
+    return None if length is None else length.duration
+
+
+def _frames(length: Length | None) -> float | None:
+    return None if length is None else length.frames
 
 
 def _total(lengths: Sequence[float | None]) -> Fraction | None:
-    if not lengths or any(not length for length in lengths):
-        return None
-    return sum((Fraction(str(length)) for length in lengths), Fraction(0))
+    """Return the sum; None if a length is not known, or there is none."""
+    known = [Fraction(str(length)) for length in lengths if length]
+    return sum(known, Fraction(0)) if known and len(known) == len(lengths) else None
 
 
 def _set_number(spec: ParamSpec | None, params: Mapping[str, Any]) -> Fraction | None:
@@ -153,7 +159,7 @@ def _set_number(spec: ParamSpec | None, params: Mapping[str, Any]) -> Fraction |
     value = params.get(spec.id, spec.default)
     try:
         number = Fraction(str(value).strip().lower().removesuffix("s"))
-    except ValueError:
+    except (ValueError, ZeroDivisionError):
         return None
     return number if number > 0 else None
 
