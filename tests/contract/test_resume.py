@@ -448,7 +448,8 @@ INTERRUPTED_TWICE = """
         os.kill(os.getpid(), 2)
 
     threading.Thread(target=interrupt_twice, daemon=True).start()
-    for step in (lambda: studio.checkout.order([ask], cell, cell.origin()), lambda: time.sleep(1)):
+    order = lambda: studio.checkout.order([ask], cell, cell.origin()).result()
+    for step in (order, lambda: time.sleep(1)):
         try:
             step()
         except KeyboardInterrupt:

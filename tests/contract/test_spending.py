@@ -148,13 +148,11 @@ def test_an_order_whose_answer_is_lost_still_counts_against_the_budget(
     assert books.spent() == 1
 
 
-def test_an_intent_that_cannot_be_written_submits_nothing_at_all(
-    studio: Studio, books: SandboxHarness
-) -> None:
+def test_a_reservation_is_written_for_all_or_for_none(studio: Studio, books: SandboxHarness) -> None:
     prepared = prepare(studio, [cheap(), cheap("a fox")], yes=True)
     studio.ledger._db.connection.execute(
-        "CREATE TRIGGER full BEFORE UPDATE OF state ON orders WHEN new.state = 'intended'"
-        " AND (SELECT count(*) FROM orders WHERE state = 'intended') = 1"
+        "CREATE TRIGGER full BEFORE UPDATE OF state ON orders WHEN new.state = 'queued'"
+        " AND (SELECT count(*) FROM orders WHERE state = 'queued') = 1"
         " BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
     )
     with pytest.raises(errors.LedgerError, match="disk is full"):
@@ -164,6 +162,19 @@ def test_an_intent_that_cannot_be_written_submits_nothing_at_all(
     assert studio.tasks().empty
     assert len(studio.checkout.place(prepared).result()) == 2
     assert books.spent() == 2
+
+
+def test_an_intent_that_cannot_be_written_is_not_sent(studio: Studio, books: SandboxHarness) -> None:
+    studio.checkout.ledger._db.connection.execute(
+        "CREATE TRIGGER full BEFORE UPDATE OF state ON orders WHEN new.state = 'intended'"
+        " BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+    )
+    with pytest.raises(errors.LedgerError, match="disk is full"):
+        studio.image("a red panda", model=CHEAP)
+    studio.ledger._db.connection.execute("DROP TRIGGER full")
+    assert books.tasks == []
+    assert studio.tasks().empty
+    assert studio.ledger.frame()["status"].unique().tolist() == ["withdrawn"]
 
 
 # Confirmation.

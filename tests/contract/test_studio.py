@@ -264,7 +264,7 @@ def test_where_all_failed_the_first_error_is_raised(studio: Studio) -> None:
 def test_a_task_that_cannot_be_asked_about_is_resumed_by_its_id(
     studio: Studio, books: SandboxHarness, faults: Callable[..., None], sandbox: SandboxHarness
 ) -> None:
-    faults({"path": "/v1/tasks/*", "do": {"status": 503}, "times": 3})
+    faults({"path": "/v1/tasks/*", "do": {"status": 401, "code": "invalid_token"}})
     task = studio.start("image", "a red panda", model="Ideogram")
     with pytest.raises(errors.PaidTaskError, match="cannot be asked about") as caught:
         task.result()
@@ -276,7 +276,7 @@ def test_a_task_that_cannot_be_asked_about_is_resumed_by_its_id(
 def test_a_task_starts_in_the_background_and_tells_how_far_it_is(
     studio: Studio, books: SandboxHarness
 ) -> None:
-    task = studio.start("image", "a red panda", model=CHEAP)
+    task = studio.start("image", "a red panda", model=CHEAP).accepted()
     assert task.task_id == books.tasks[0]["taskId"]
     assert task.quote == 1
     ended: list[bool] = []
