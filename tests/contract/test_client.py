@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import CHEAP, MAIN, TEAM
+from tests.contract.conftest import CHEAP, MAIN, TEAM, intent, picture_of
 from tests.support.sandbox_harness import SandboxHarness
 from zooop_nb import errors
 from zooop_nb.client import LiveBackend
@@ -120,7 +120,7 @@ def test_a_key_is_paid_once_and_another_key_again(
     ask: OrderRequest, body: bytes, books: SandboxHarness
 ) -> None:
     async def twice(api: LiveBackend) -> Any:
-        return await api.submit(body, "k1"), await api.submit(body, "k1"), await api.submit(body, "k2")
+        return [await api.submit(intent(body, key)) for key in ("k1", "k1", "k2")]
 
     first, same, other = ask(twice)
     assert (first.idempotent, same.idempotent) == (False, True)
@@ -133,19 +133,29 @@ def test_an_answer_that_is_lost_is_asked_for_again_under_the_key(
     ask: OrderRequest, body: bytes, books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     faults({"method": "POST", "path": "/v1/tasks", "do": "drop_after", "times": 2})
-    submitted = ask(lambda api: api.submit(body, "k1"))
+    submitted = ask(lambda api: api.submit(intent(body, "k1")))
     assert submitted.idempotent
     assert [each["taskId"] for each in books.charges] == [submitted.task_id]
 
 
 @pytest.mark.parametrize(
-    "do", ["drop_before", {"status": 502}, {"status": 503, "code": "new"}, {"status": 524}]
+    "do",
+    [
+        "drop_before",
+        {"status": 500},
+        {"status": 501, "code": "oops"},
+        {"status": 502},
+        {"status": 503, "code": "new"},
+        {"status": 505},
+        {"status": 524},
+    ],
+    ids=str,
 )
 def test_two_failures_and_then_an_answer_is_an_answer(
     ask: OrderRequest, body: bytes, books: SandboxHarness, faults: Callable[..., None], do: object
 ) -> None:
     faults({"path": "/v1/tasks", "do": do, "times": 2})
-    assert not ask(lambda api: api.submit(body, "k1")).idempotent
+    assert not ask(lambda api: api.submit(intent(body, "k1"))).idempotent
     assert books.spent() == 1
 
 
@@ -158,8 +168,8 @@ def test_two_failures_and_then_an_answer_is_an_answer(
         ({"status": 502}, errors.InvalidResponse, True),
         ({"status": 503, "code": "no_provider"}, errors.ServerFailed, False),
         ({"status": 500, "code": "oops"}, errors.ServerFailed, True),
-        ({"status": 429, "code": "rate_limited", "retryAfter": 1}, errors.RateLimited, False),
-        ({"status": 429, "code": "rate_limited", "retryAfter": 61}, errors.RateLimited, False),
+        ({"status": 429, "code": "a_new_limit", "retryAfter": 1}, errors.RateLimited, False),
+        ({"status": 429, "code": "a_new_limit", "retryAfter": 61}, errors.RateLimited, False),
         ({"status": 429, "code": "token_daily_cap_reached", "retryAfter": 1}, errors.DailyCapReached, False),
         ({"status": 402, "code": "arrears"}, errors.InsufficientCredits, False),
     ],
@@ -176,7 +186,7 @@ def test_a_failure_that_lasts_is_raised_and_tells_whether_the_order_may_have_arr
 ) -> None:
     faults({"path": "/v1/tasks", "do": do, "times": None})
     with pytest.raises(kind) as caught:
-        ask(lambda api: api.submit(body, "k1"))
+        ask(lambda api: api.submit(intent(body, "k1")))
     assert type(caught.value) is kind
     assert caught.value.maybe_arrived is arrived
     assert books.spent() == (1 if do == "drop_after" else 0)
@@ -190,7 +200,7 @@ def test_a_refusal_after_a_lost_answer_leaves_open_whether_the_order_arrived(
         {"path": "/v1/tasks", "do": {"status": 400, "code": "invalid_payload"}},
     )
     with pytest.raises(errors.InvalidRequest) as caught:
-        ask(lambda api: api.submit(body, "k1"))
+        ask(lambda api: api.submit(intent(body, "k1")))
     assert caught.value.maybe_arrived
     assert books.spent() == 1
 
@@ -202,7 +212,8 @@ def test_a_refusal_after_a_lost_answer_leaves_open_whether_the_order_arrived(
         ("drop_before", 3),
         ({"status": 400, "code": "invalid_payload"}, 1),
         ("garbage", 1),
-        ({"status": 429, "code": "rate_limited", "retryAfter": 61}, 1),
+        ({"status": 429, "code": "a_new_limit", "retryAfter": 61}, 1),
+        ({"status": 429, "code": "token_daily_cap_reached", "retryAfter": 1}, 1),
         ({"status": 500}, 1),
     ],
     ids=str,
@@ -226,11 +237,11 @@ def test_describing_has_no_key_and_is_sent_once_only(
 ) -> None:
     (tmp_path / "a.png").write_bytes(png)
     url = ask(lambda api: api.upload(tmp_path / "a.png", "image/png"))
-    assert ask(lambda api: api.describe(url, "zh")).credits == 1
+    assert ask(lambda api: api.describe(picture_of(url, "zh"))).credits == 1
     assert books.spent() == 1
     faults({"path": "/v1/describe-image", "do": "drop_after", "times": 9})
     with pytest.raises(errors.Unreachable) as caught:
-        ask(lambda api: api.describe(url))
+        ask(lambda api: api.describe(picture_of(url)))
     assert caught.value.maybe_arrived
     assert books.spent() == 2
     assert sandbox.pending_faults == 8
@@ -243,10 +254,10 @@ def test_describing_has_no_key_and_is_sent_once_only(
         ("/v1/models", lambda api: api.models("image", "default")),
         ("/v1/ai-tools", lambda api: api.tools()),
         ("/v1/templates", lambda api: api.templates()),
-        ("/v1/quote", lambda api: api.quote(b"{}")),
-        ("/v1/tasks", lambda api: api.submit(b"{}", "k")),
+        ("/v1/quote", lambda api: api.quote(intent(b"{}"))),
+        ("/v1/tasks", lambda api: api.submit(intent(b"{}", "k"))),
         ("/v1/tasks/*", lambda api: api.task("t")),
-        ("/v1/describe-image", lambda api: api.describe("u")),
+        ("/v1/describe-image", lambda api: api.describe(picture_of("u"))),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -263,7 +274,7 @@ def test_no_server_and_no_such_host_say_which_host_and_that_nothing_was_sent(ask
         listening.bind(("127.0.0.1", 0))
         host = f"http://127.0.0.1:{listening.getsockname()[1]}"
         with pytest.raises(errors.Unreachable, match=host) as caught:
-            ask(lambda api: api.submit(b"{}", "k"), host=host)
+            ask(lambda api: api.submit(intent(b"{}", "k")), host=host)
     assert not caught.value.maybe_arrived
     assert [each.action for each in caught.value.remedies] == [errors.Action.CHECK_HOST]
 
@@ -420,7 +431,7 @@ def test_a_redirect_is_not_followed_and_the_token_never_arrives_there(
 ) -> None:
     elsewhere = witness()
     api = witness(status, {"location": elsewhere.url + "/v1/me"})
-    for call in (lambda it: it.me(), lambda it: it.submit(b"{}", "k")):
+    for call in (lambda it: it.me(), lambda it: it.submit(intent(b"{}", "k"))):
         with pytest.raises(errors.InvalidResponse, match="redirect") as caught:
             ask(call, host=api.url)
         assert api.url in str(caught.value)
@@ -472,7 +483,7 @@ def test_bodies_go_out_byte_for_byte(ask: OrderRequest, witness: Callable[..., W
 
     api = witness(200, {}, keep)
     odd = b'{"b": 1,\n  "a":\t"\xe7\x86\x8a"}'
-    ask(lambda it: it.submit(odd, "key-1"), host=api.url)
+    ask(lambda it: it.submit(intent(odd, "key-1")), host=api.url)
     bodies.append(api.seen[0])
     assert api.seen[0]["content-length"] == str(len(odd))
     assert api.seen[0]["idempotency-key"] == "key-1"

@@ -99,8 +99,8 @@ class Backend(Protocol):
     async def submit(self, intent: Intent, on_wait: OnWait | None = None) -> Submitted:
         """Submit the intent's body byte for byte under its key. `POST /v1/tasks`.
 
-        No attempt is made at or after `send_before`, by the server's clock. `maybe_arrived` of an error speaks
-        for all attempts.
+        No attempt is made at or after `send_before`, by the server's clock. The `maybe_arrived` of an error
+        speaks for all attempts.
         """
         ...
 
