@@ -1,13 +1,16 @@
 """The live backend against a real socket: what it sends, what it survives, where its token goes."""
 
 import asyncio
+import contextlib
 import hashlib
 import http.server
 import json
+import os
 import pickle
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from tests.support.sandbox_harness import SandboxHarness
 from zooop_nb import errors
 from zooop_nb.client import LiveBackend
 from zooop_nb.contract.categories import CATEGORIES
+from zooop_nb.contract.clock import ServerClock
 from zooop_nb.settings import Settings
 
 OrderRequest = Callable[..., Any]
@@ -279,6 +283,169 @@ def test_no_server_and_no_such_host_say_which_host_and_that_nothing_was_sent(ask
     assert [each.action for each in caught.value.remedies] == [errors.Action.CHECK_HOST]
 
 
+# Before the key is forgotten, and by whose clock.
+
+
+NOON = datetime(2044, 11, 6, 12, tzinfo=UTC)
+
+
+def test_at_the_moment_when_the_key_may_be_forgotten_nothing_is_sent(
+    ask: OrderRequest, body: bytes, books: SandboxHarness
+) -> None:
+    async def submit(api: LiveBackend, before: float) -> Any:
+        await api.me()
+        moment = api.clock.now() + timedelta(seconds=before)
+        return await api.submit(intent(body, "k1", send_before=moment, order_id="order-7"))
+
+    for before in (0, -1, -90_000):
+        with pytest.raises(errors.ZooopError, match="was not sent") as caught:
+            ask(lambda api, before=before: submit(api, before))
+        assert not caught.value.maybe_arrived
+        assert caught.value.value == "order-7"
+    assert books.tasks == []
+    assert not ask(lambda api: submit(api, 60)).idempotent
+
+
+class Machine:
+    """This machine's clocks: `asleep` is a suspend, which each of them counts or not."""
+
+    def __init__(self) -> None:
+        self.wall = NOON.timestamp()
+        self.boot = self.slept = 0.0
+
+    def suspend(self, *, clocks: str) -> None:
+        for name in clocks.split():
+            setattr(self, name, getattr(self, name) + 25 * 3600)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+
+@pytest.mark.parametrize(
+    ("heard", "clocks"), [(False, "wall"), (True, "wall"), (True, "boot"), (True, "wall boot")]
+)
+@pytest.mark.parametrize(
+    ("status", "page", "kind", "arrived"),
+    [
+        (502, b"<html>", errors.InvalidResponse, True),
+        (503, b'{"error": {"code": "c"}}', errors.ServerFailed, False),
+        (429, b'{"error": {"code": "rate_limited"}}', errors.RateLimited, False),
+    ],
+)
+def test_a_suspend_of_a_day_between_two_attempts_is_noticed(
+    settings_of: Callable[..., Settings],
+    witness: Callable[..., Any],
+    status: int,
+    page: bytes,
+    kind: type[errors.ZooopError],
+    arrived: bool,
+    heard: bool,
+    clocks: str,
+) -> None:
+    machine = Machine()
+
+    def asleep(_: Any) -> bytes:
+        machine.suspend(clocks=clocks)
+        return page
+
+    api = witness(status, {}, asleep)
+
+    async def submit() -> Any:
+        clock = ServerClock(wall=lambda: machine.wall, boot=lambda: machine.boot)
+        if heard:
+            clock.hear(NOON)
+        backend = LiveBackend(
+            settings_of(host=api.url), clock=clock, sleep=machine.sleep, monotonic=lambda: machine.slept
+        )
+        try:
+            return await backend.submit(intent(b"{}", "k", send_before=NOON + timedelta(hours=23)))
+        finally:
+            await backend.aclose()
+
+    with pytest.raises(kind) as caught:
+        asyncio.run(submit())
+    assert caught.value.maybe_arrived is arrived
+    assert len(api.seen) == 1
+
+
+def test_the_servers_time_is_heard_from_the_api_and_from_nobody_else(
+    ask: OrderRequest, witness: Callable[..., Any]
+) -> None:
+    async def heard(api: LiveBackend) -> datetime | None:
+        with contextlib.suppress(errors.ZooopError):
+            await api.me()
+        return api.clock.now() if api.clock.heard else None
+
+    envelope = b'{"error": {"code": "invalid_token", "message": "no"}}'
+    for status, body, date, believed in (
+        (200, b"not json", "Sun, 06 Nov 2044 12:00:00 GMT", True),
+        (401, envelope, "Sun, 06 Nov 2044 12:00:00 GMT", True),
+        (502, b"<html>", "Sun, 06 Nov 2044 12:00:00 GMT", False),
+        (307, b"", "Sun, 06 Nov 2044 12:00:00 GMT", False),
+        (200, b"{}", "Sun, 06 Nov 1994 12:00:00 GMT", False),
+        (200, b"{}", "noon", False),
+    ):
+        found = ask(heard, host=witness(status, {"date": date, "location": "/"}, body).url)
+        assert (found is not None) is believed
+        assert found is None or abs((found - NOON).total_seconds()) < 20
+
+
+def test_the_sandboxs_time_is_heard_and_an_advance_with_the_next_response(
+    ask: OrderRequest, books: SandboxHarness
+) -> None:
+    async def both(api: LiveBackend) -> list[float]:
+        found = []
+        for advance in (0, 90_000):
+            books.advance(advance)
+            await api.me()
+            server = datetime.fromisoformat(books.books()["now"])
+            found.append((server - api.clock.now()).total_seconds())
+        return found
+
+    assert [abs(off) < 3 for off in ask(both)] == [True, True]
+
+
+# A forked child.
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_has_its_own_connections_and_leaves_its_parents_alone(
+    settings_of: Callable[..., Settings], witness: Callable[..., Any]
+) -> None:
+    ports: list[int] = []
+
+    def answer(handler: Any) -> bytes:
+        ports.append(handler.client_address[1])
+        return b'{"key": {"id": "k", "prefix": "p"}, "project": {}, "user": {"creditBalance": 7}}'
+
+    api = witness(200, {}, answer)
+    backend = LiveBackend(settings_of(host=api.url))
+
+    async def ask_and_close() -> int:
+        found = await backend.me()
+        await backend.aclose()
+        return int(found.balance or 0)
+
+    async def whole() -> int:
+        await backend.me()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            with contextlib.suppress(BaseException):
+                # Closing before anything was asked closes nothing of the parent's, either.
+                asyncio.run(backend.aclose())
+                status = asyncio.run(ask_and_close())
+            os._exit(status)
+        status = os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, child, 0))[1])
+        await backend.me()
+        await backend.aclose()
+        return status
+
+    assert asyncio.run(whole()) == 7
+    mine, child, again = ports
+    assert mine == again != child
+
+
 # Files.
 
 
@@ -392,6 +559,7 @@ class Witness(http.server.ThreadingHTTPServer):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: Witness
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         self.server.seen.append({name.lower(): value for name, value in self.headers.items()})
@@ -399,7 +567,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         status, headers, body = self.server.answer
         if callable(body):
             body = body(self)
-        self.send_response(status)
+        # Without a Date of its own.
+        self.send_response_only(status)
         for name, value in {**headers, "content-length": str(len(body))}.items():
             self.send_header(name, value)
         self.end_headers()

@@ -105,8 +105,8 @@ def test_backends_of_one_token_share_its_windows_and_other_tokens_have_their_own
     books.reset()
     assert timed(at_once, MAIN, MAIN) >= 60
     assert books.books()["rateLimited"] == 0
-    # The windows outlive the loop and the backends that they were used on.
-    assert timed(at_once, MAIN) >= 60 or clock.slept > 60
+    # The windows outlive the loop and the backends that they were used on: 80 of the last minute are theirs.
+    assert timed(at_once, MAIN) > 50
     assert books.books()["rateLimited"] == 0
 
 
@@ -114,19 +114,19 @@ def test_backends_of_one_token_share_its_windows_and_other_tokens_have_their_own
 def test_a_rate_limit_is_waited_for_whatever_it_says_and_is_no_attempt(
     clock: VirtualTime, timed: Timed, books: SandboxHarness, retry_after: float | None
 ) -> None:
-    waits: list[float] = []
     books.faults({"path": "/v1/tasks", "do": limited(retry_after), "times": 5})
 
-    async def submit(api: LiveBackend) -> Any:
-        return await api.submit(intent(await a_body(api), "k"), waits.append)
+    async def submit(api: LiveBackend) -> float:
+        body, began = await a_body(api), clock.now()
+        assert not (await api.submit(intent(body, "k"))).idempotent
+        return clock.now() - began
 
-    assert not timed(submit).idempotent
+    took = timed(submit)
     assert books.pending_faults == 0
     assert books.spent() == 1
+    # One under a second is no answer, and one of a million years is none either: the usual growing pauses.
     believed = retry_after is not None and 1 <= retry_after < 1e6
-    slept = retry_after * 5 if believed and retry_after else 1 + 3 + 9 + 27 + 60
-    assert clock.slept == pytest.approx(slept, abs=2)
-    assert max(waits) == pytest.approx(slept / 5 if believed else 60, abs=1)
+    assert took == pytest.approx(retry_after * 5 if believed and retry_after else 1 + 3 + 9 + 27 + 60, abs=3)
 
 
 OPERATIONS: dict[str, tuple[str, Callable[[LiveBackend, Path, OnWait], Any]]] = {
@@ -280,4 +280,4 @@ def test_processes_that_do_not_know_of_each_other_cope_by_what_the_server_says(
     refused = books.books()["rateLimited"]
     print(f"{refused} refusals, {clock.slept:.0f} s")
     assert refused < 180
-    assert clock.slept < 5 * 60
+    assert clock.slept < 1.5 * 120

@@ -169,7 +169,9 @@ class Window:
                 else:
                     await _first_of(waiter.turn, sleep, pause)
         finally:
-            self._waiters.remove(waiter)
+            # `_drop_dead` may have been here before.
+            with contextlib.suppress(ValueError):
+                self._waiters.remove(waiter)
             self._wake_first()
 
     def _opens(self, now: float) -> float | None:
