@@ -135,7 +135,7 @@ class Window:
             yield place
         finally:
             if place.unused:
-                self._places.remove(place)
+                self._remove(place)
             else:
                 place.heard = self._clock()
             self._wake_first()
@@ -176,7 +176,8 @@ class Window:
 
     def _opens(self, now: float) -> float | None:
         """Return when the first waiter may go; None while only a response can tell."""
-        self._places = [each for each in self._places if each.heard is None or each.heard + RATE_WINDOW > now]
+        for each in [each for each in self._places if _is_over(each, now)]:
+            self._remove(each)
         # After a 429 one request tries alone: the others would be refused with it.
         if self._refusals and any(each.heard is None for each in self._places):
             return None
@@ -198,8 +199,14 @@ class Window:
         return max(opens, self._shut_until) - now
 
     def _wake_first(self) -> None:
-        if self._waiters:
-            self._waiters[0].wake()
+        first = next(iter(self._waiters), None)
+        if first is not None:
+            first.wake()
+
+    def _remove(self, place: Place) -> None:
+        # A loop on another thread may have been faster.
+        with contextlib.suppress(ValueError):
+            self._places.remove(place)
 
     def _drop_dead(self) -> None:
         """Remove what belongs to a loop that was closed without cancelling it: it holds no turn for ever."""
@@ -208,6 +215,10 @@ class Window:
         for place in self._places:
             if place.heard is None and place.loop.is_closed():
                 place.heard = self._clock()
+
+
+def _is_over(place: Place, now: float) -> bool:
+    return place.heard is not None and place.heard + RATE_WINDOW <= now
 
 
 async def _first_of(turn: asyncio.Event, sleep: Sleep, seconds: float) -> None:
