@@ -18,6 +18,8 @@ class VirtualTime:
 
     def __init__(self, sandbox: SandboxHarness) -> None:
         self.slept = 0.0
+        """Seconds that were slept and did not pass by themselves."""
+        self._began = time.monotonic()
         self.under_way = 0
         self._sandbox = sandbox
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
@@ -26,6 +28,10 @@ class VirtualTime:
     def now(self) -> float:
         """Seconds, as `time.monotonic()` tells them, and those that were slept."""
         return time.monotonic() + self.slept
+
+    def was(self, seconds: float) -> bool:
+        """Whether this is how long has been waited so far: what was slept, and what passed meanwhile."""
+        return self.slept - 0.1 <= seconds <= self.now() - self._began + 0.1
 
     async def sleep(self, seconds: float) -> None:
         """Return when so many seconds of this time have passed."""

@@ -196,7 +196,8 @@ class Window:
             if turn >= 0:
                 rounds, turn = divmod(turn, self._limit)
                 opens = (free[turn] if turn < len(free) else now) + rounds * RATE_WINDOW
-        return max(opens, self._shut_until) - now
+        # Its turn may have come and those before it not gone yet.
+        return max(opens - now, self._shut_until - now, 0.0)
 
     def _wake_first(self) -> None:
         first = next(iter(self._waiters), None)
