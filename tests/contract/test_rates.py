@@ -73,8 +73,8 @@ def test_200_submits_and_300_quotes_at_once_succeed_without_a_429_and_close_to_t
     # At 60 a minute the last 20 go after three minutes; whatever is more, the requests themselves took.
     print(f"{took:.1f} s, of which {clock.slept:.1f} s were slept")
     assert 180 <= took < 1.05 * 180 + (took - clock.slept)
-    # Who waits hears at once how long it may be, and then once a second at most: 60 of them for one minute, 60
-    # for two, 20 for three.
+    # Who waits hears at once how long it may be, and then once a second at most: 60 requests for one minute,
+    # 60 for two, 20 for three.
     assert 160 < max(waits) < 190
     assert min(waits) >= 0
     assert 140 * 10 < len(waits) <= 1.05 * (60 * 60 + 60 * 120 + 20 * 180)

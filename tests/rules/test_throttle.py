@@ -242,12 +242,24 @@ def test_a_new_limit_holds_from_now_on() -> None:
         await settle()
         assert requests.sent == [0, 1, 2, 3]
         requests.window.set_limit(1)
-        requests.answer(*range(6))
+        for name in range(4):
+            requests.answer(name)
+            await settle()
+            await time.move(10)
+        told: list[float] = []
+        requests.send("last", told.append)
+        requests.answer(4, 5, "last")
         await settle()
-        await time.move(60)
+        # Answered 40, 30, 20 and 10 seconds ago; with one place the last of them decides, and two are ahead.
+        assert told == [50 + 2 * 60]
+        await time.move(49)
+        assert requests.sent == [0, 1, 2, 3]
+        await time.move(1)
         assert requests.sent == [0, 1, 2, 3, 4]
         await time.move(60)
         assert requests.sent == [0, 1, 2, 3, 4, 5]
+        await time.move(60)
+        assert requests.sent == [0, 1, 2, 3, 4, 5, "last"]
 
     play(2, story)
 

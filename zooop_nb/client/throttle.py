@@ -192,10 +192,9 @@ class Window:
         opens = now
         if self._limit is not None:
             free = sorted((now if each.heard is None else each.heard) + RATE_WINDOW for each in self._places)
-            turn = self._waiters.index(waiter) + len(free) - self._limit
-            if turn >= 0:
-                rounds, turn = divmod(turn, self._limit)
-                opens = (free[turn] if turn < len(free) else now) + rounds * RATE_WINDOW
+            rounds, turn = divmod(self._waiters.index(waiter), self._limit)
+            turn += len(free) - self._limit
+            opens = (now if turn < 0 else free[turn]) + rounds * RATE_WINDOW
         # Its turn may have come and those before it not gone yet.
         return max(opens - now, self._shut_until - now, 0.0)
 
