@@ -303,8 +303,8 @@ class Unreachable(ZooopError):
 class InvalidResponse(ZooopError):
     """A response that the API does not document, such as a proxy's page.
 
-    `transient` tells whether its status is one that is retried (502, say), `retry_after` its `Retry-After`
-    in seconds.
+    `status` is its HTTP status where that is the reason, `transient` whether it is one that is retried (502,
+    say), `retry_after` its `Retry-After` in seconds.
     """
 
     def __init__(
@@ -312,12 +312,14 @@ class InvalidResponse(ZooopError):
         message: str,
         *,
         value: str | None = None,
+        status: int | None = None,
         transient: bool = False,
         retry_after: float | None = None,
         remedies: Iterable[Remedy] = (),
         maybe_arrived: bool = False,
     ) -> None:
         super().__init__(message, value=value, remedies=remedies, maybe_arrived=maybe_arrived)
+        self.status = status
         self.transient = transient
         self.retry_after = retry_after
 

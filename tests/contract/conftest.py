@@ -5,6 +5,7 @@ retry rules as they are. Each test starts from the world's initial state and in 
 """
 
 import io
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from tests.support.sandbox_harness import SandboxHarness
 from tests.support.scripted_frontend import ScriptedFrontend
 from zooop_nb import frontend
 from zooop_nb import settings as settings_
+from zooop_nb.client import throttle
+from zooop_nb.contract.backend import Intent
 from zooop_nb.orders.request import OrderRequest
 from zooop_nb.settings import Settings
 from zooop_nb.studio import Studio
@@ -55,8 +58,9 @@ def sandbox() -> Iterator[SandboxHarness]:
 
 @pytest.fixture
 def reset(sandbox: SandboxHarness) -> None:
-    """Reset the sandbox to its world's initial state, without faults."""
+    """Reset the sandbox to its world's initial state, without faults and with all its rates unused."""
     sandbox.reset()
+    throttle.forget()
 
 
 @pytest.fixture
@@ -73,7 +77,8 @@ def faults(sandbox: SandboxHarness, reset: None) -> Callable[..., None]:
 
 @pytest.fixture(autouse=True)
 def no_waits() -> Iterator[None]:
-    """Keep the number of attempts, but remove the waits between them."""
+    """Keep the number of attempts, but remove the waits between them, and those for what other tests sent."""
+    throttle.forget()
     with stamina.set_testing(True, attempts=3, cap=True):
         yield
 
@@ -129,6 +134,17 @@ def picture(tmp_path: Path, png: bytes) -> Path:
     path = tmp_path / "red, panda.png"
     path.write_bytes(png)
     return path
+
+
+def intent(body: bytes, key: str = "", **more: Any) -> Intent:
+    """Return what a backend is given to send a body."""
+    return Intent("fingerprint", body, key=key, **more)
+
+
+def picture_of(url: str, language: str | None = None) -> Intent:
+    """Return what a backend is given to describe a picture."""
+    body = {"imageUrl": url} | ({} if language is None else {"language": language})
+    return intent(json.dumps(body).encode())
 
 
 def cheap(words: str = "a red panda", **given: Any) -> OrderRequest:

@@ -1,23 +1,27 @@
 """The live backend against a real socket: what it sends, what it survives, where its token goes."""
 
 import asyncio
+import contextlib
 import hashlib
 import http.server
 import json
+import os
 import pickle
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.conftest import CHEAP, MAIN, TEAM
+from tests.contract.conftest import CHEAP, MAIN, TEAM, intent, picture_of
 from tests.support.sandbox_harness import SandboxHarness
 from zooop_nb import errors
 from zooop_nb.client import LiveBackend
 from zooop_nb.contract.categories import CATEGORIES
+from zooop_nb.contract.clock import ServerClock
 from zooop_nb.settings import Settings
 
 OrderRequest = Callable[..., Any]
@@ -120,7 +124,7 @@ def test_a_key_is_paid_once_and_another_key_again(
     ask: OrderRequest, body: bytes, books: SandboxHarness
 ) -> None:
     async def twice(api: LiveBackend) -> Any:
-        return await api.submit(body, "k1"), await api.submit(body, "k1"), await api.submit(body, "k2")
+        return [await api.submit(intent(body, key)) for key in ("k1", "k1", "k2")]
 
     first, same, other = ask(twice)
     assert (first.idempotent, same.idempotent) == (False, True)
@@ -133,19 +137,29 @@ def test_an_answer_that_is_lost_is_asked_for_again_under_the_key(
     ask: OrderRequest, body: bytes, books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
     faults({"method": "POST", "path": "/v1/tasks", "do": "drop_after", "times": 2})
-    submitted = ask(lambda api: api.submit(body, "k1"))
+    submitted = ask(lambda api: api.submit(intent(body, "k1")))
     assert submitted.idempotent
     assert [each["taskId"] for each in books.charges] == [submitted.task_id]
 
 
 @pytest.mark.parametrize(
-    "do", ["drop_before", {"status": 502}, {"status": 503, "code": "new"}, {"status": 524}]
+    "do",
+    [
+        "drop_before",
+        {"status": 500},
+        {"status": 501, "code": "oops"},
+        {"status": 502},
+        {"status": 503, "code": "new"},
+        {"status": 505},
+        {"status": 524},
+    ],
+    ids=str,
 )
 def test_two_failures_and_then_an_answer_is_an_answer(
     ask: OrderRequest, body: bytes, books: SandboxHarness, faults: Callable[..., None], do: object
 ) -> None:
     faults({"path": "/v1/tasks", "do": do, "times": 2})
-    assert not ask(lambda api: api.submit(body, "k1")).idempotent
+    assert not ask(lambda api: api.submit(intent(body, "k1"))).idempotent
     assert books.spent() == 1
 
 
@@ -158,8 +172,8 @@ def test_two_failures_and_then_an_answer_is_an_answer(
         ({"status": 502}, errors.InvalidResponse, True),
         ({"status": 503, "code": "no_provider"}, errors.ServerFailed, False),
         ({"status": 500, "code": "oops"}, errors.ServerFailed, True),
-        ({"status": 429, "code": "rate_limited", "retryAfter": 1}, errors.RateLimited, False),
-        ({"status": 429, "code": "rate_limited", "retryAfter": 61}, errors.RateLimited, False),
+        ({"status": 429, "code": "a_new_limit", "retryAfter": 1}, errors.RateLimited, False),
+        ({"status": 429, "code": "a_new_limit", "retryAfter": 61}, errors.RateLimited, False),
         ({"status": 429, "code": "token_daily_cap_reached", "retryAfter": 1}, errors.DailyCapReached, False),
         ({"status": 402, "code": "arrears"}, errors.InsufficientCredits, False),
     ],
@@ -176,7 +190,7 @@ def test_a_failure_that_lasts_is_raised_and_tells_whether_the_order_may_have_arr
 ) -> None:
     faults({"path": "/v1/tasks", "do": do, "times": None})
     with pytest.raises(kind) as caught:
-        ask(lambda api: api.submit(body, "k1"))
+        ask(lambda api: api.submit(intent(body, "k1")))
     assert type(caught.value) is kind
     assert caught.value.maybe_arrived is arrived
     assert books.spent() == (1 if do == "drop_after" else 0)
@@ -190,7 +204,7 @@ def test_a_refusal_after_a_lost_answer_leaves_open_whether_the_order_arrived(
         {"path": "/v1/tasks", "do": {"status": 400, "code": "invalid_payload"}},
     )
     with pytest.raises(errors.InvalidRequest) as caught:
-        ask(lambda api: api.submit(body, "k1"))
+        ask(lambda api: api.submit(intent(body, "k1")))
     assert caught.value.maybe_arrived
     assert books.spent() == 1
 
@@ -202,7 +216,8 @@ def test_a_refusal_after_a_lost_answer_leaves_open_whether_the_order_arrived(
         ("drop_before", 3),
         ({"status": 400, "code": "invalid_payload"}, 1),
         ("garbage", 1),
-        ({"status": 429, "code": "rate_limited", "retryAfter": 61}, 1),
+        ({"status": 429, "code": "a_new_limit", "retryAfter": 61}, 1),
+        ({"status": 429, "code": "token_daily_cap_reached", "retryAfter": 1}, 1),
         ({"status": 500}, 1),
     ],
     ids=str,
@@ -226,11 +241,11 @@ def test_describing_has_no_key_and_is_sent_once_only(
 ) -> None:
     (tmp_path / "a.png").write_bytes(png)
     url = ask(lambda api: api.upload(tmp_path / "a.png", "image/png"))
-    assert ask(lambda api: api.describe(url, "zh")).credits == 1
+    assert ask(lambda api: api.describe(picture_of(url, "zh"))).credits == 1
     assert books.spent() == 1
     faults({"path": "/v1/describe-image", "do": "drop_after", "times": 9})
     with pytest.raises(errors.Unreachable) as caught:
-        ask(lambda api: api.describe(url))
+        ask(lambda api: api.describe(picture_of(url)))
     assert caught.value.maybe_arrived
     assert books.spent() == 2
     assert sandbox.pending_faults == 8
@@ -243,10 +258,10 @@ def test_describing_has_no_key_and_is_sent_once_only(
         ("/v1/models", lambda api: api.models("image", "default")),
         ("/v1/ai-tools", lambda api: api.tools()),
         ("/v1/templates", lambda api: api.templates()),
-        ("/v1/quote", lambda api: api.quote(b"{}")),
-        ("/v1/tasks", lambda api: api.submit(b"{}", "k")),
+        ("/v1/quote", lambda api: api.quote(intent(b"{}"))),
+        ("/v1/tasks", lambda api: api.submit(intent(b"{}", "k"))),
         ("/v1/tasks/*", lambda api: api.task("t")),
-        ("/v1/describe-image", lambda api: api.describe("u")),
+        ("/v1/describe-image", lambda api: api.describe(picture_of("u"))),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -263,9 +278,172 @@ def test_no_server_and_no_such_host_say_which_host_and_that_nothing_was_sent(ask
         listening.bind(("127.0.0.1", 0))
         host = f"http://127.0.0.1:{listening.getsockname()[1]}"
         with pytest.raises(errors.Unreachable, match=host) as caught:
-            ask(lambda api: api.submit(b"{}", "k"), host=host)
+            ask(lambda api: api.submit(intent(b"{}", "k")), host=host)
     assert not caught.value.maybe_arrived
     assert [each.action for each in caught.value.remedies] == [errors.Action.CHECK_HOST]
+
+
+# Before the key is forgotten, and by whose clock.
+
+
+NOON = datetime(2044, 11, 6, 12, tzinfo=UTC)
+
+
+def test_at_the_moment_when_the_key_may_be_forgotten_nothing_is_sent(
+    ask: OrderRequest, body: bytes, books: SandboxHarness
+) -> None:
+    async def submit(api: LiveBackend, before: float) -> Any:
+        await api.me()
+        moment = api.clock.now() + timedelta(seconds=before)
+        return await api.submit(intent(body, "k1", send_before=moment, order_id="order-7"))
+
+    for before in (0, -1, -90_000):
+        with pytest.raises(errors.ZooopError, match="was not sent") as caught:
+            ask(lambda api, before=before: submit(api, before))
+        assert not caught.value.maybe_arrived
+        assert caught.value.value == "order-7"
+    assert books.tasks == []
+    assert not ask(lambda api: submit(api, 60)).idempotent
+
+
+class Machine:
+    """This machine's clocks: `asleep` is a suspend, which each of them counts or not."""
+
+    def __init__(self) -> None:
+        self.wall = NOON.timestamp()
+        self.boot = self.slept = 0.0
+
+    def suspend(self, *, clocks: str) -> None:
+        for name in clocks.split():
+            setattr(self, name, getattr(self, name) + 25 * 3600)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+
+@pytest.mark.parametrize(
+    ("heard", "clocks"), [(False, "wall"), (True, "wall"), (True, "boot"), (True, "wall boot")]
+)
+@pytest.mark.parametrize(
+    ("status", "page", "kind", "arrived"),
+    [
+        (502, b"<html>", errors.InvalidResponse, True),
+        (503, b'{"error": {"code": "c"}}', errors.ServerFailed, False),
+        (429, b'{"error": {"code": "rate_limited"}}', errors.RateLimited, False),
+    ],
+)
+def test_a_suspend_of_a_day_between_two_attempts_is_noticed(
+    settings_of: Callable[..., Settings],
+    witness: Callable[..., Any],
+    status: int,
+    page: bytes,
+    kind: type[errors.ZooopError],
+    arrived: bool,
+    heard: bool,
+    clocks: str,
+) -> None:
+    machine = Machine()
+
+    def asleep(_: Any) -> bytes:
+        machine.suspend(clocks=clocks)
+        return page
+
+    api = witness(status, {}, asleep)
+
+    async def submit() -> Any:
+        clock = ServerClock(wall=lambda: machine.wall, boot=lambda: machine.boot)
+        if heard:
+            clock.hear(NOON)
+        backend = LiveBackend(
+            settings_of(host=api.url), clock=clock, sleep=machine.sleep, monotonic=lambda: machine.slept
+        )
+        try:
+            return await backend.submit(intent(b"{}", "k", send_before=NOON + timedelta(hours=23)))
+        finally:
+            await backend.aclose()
+
+    with pytest.raises(kind) as caught:
+        asyncio.run(submit())
+    assert caught.value.maybe_arrived is arrived
+    assert len(api.seen) == 1
+
+
+def test_the_servers_time_is_heard_from_the_api_and_from_nobody_else(
+    ask: OrderRequest, witness: Callable[..., Any]
+) -> None:
+    async def heard(api: LiveBackend) -> datetime | None:
+        with contextlib.suppress(errors.ZooopError):
+            await api.me()
+        return api.clock.now() if api.clock.heard else None
+
+    envelope = b'{"error": {"code": "invalid_token", "message": "no"}}'
+    for status, body, date, believed in (
+        (200, b"not json", "Sun, 06 Nov 2044 12:00:00 GMT", True),
+        (401, envelope, "Sun, 06 Nov 2044 12:00:00 GMT", True),
+        (502, b"<html>", "Sun, 06 Nov 2044 12:00:00 GMT", False),
+        (307, b"", "Sun, 06 Nov 2044 12:00:00 GMT", False),
+        (200, b"{}", "Sun, 06 Nov 1994 12:00:00 GMT", False),
+        (200, b"{}", "noon", False),
+    ):
+        found = ask(heard, host=witness(status, {"date": date, "location": "/"}, body).url)
+        assert (found is not None) is believed
+        assert found is None or abs((found - NOON).total_seconds()) < 20
+
+
+def test_the_sandboxs_time_is_heard_and_an_advance_with_the_next_response(
+    ask: OrderRequest, books: SandboxHarness
+) -> None:
+    async def both(api: LiveBackend) -> list[float]:
+        found = []
+        for advance in (0, 90_000):
+            books.advance(advance)
+            await api.me()
+            server = datetime.fromisoformat(books.books()["now"])
+            found.append((server - api.clock.now()).total_seconds())
+        return found
+
+    assert [abs(off) < 3 for off in ask(both)] == [True, True]
+
+
+# A forked child.
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_has_its_own_connections_and_leaves_its_parents_alone(
+    settings_of: Callable[..., Settings], witness: Callable[..., Any]
+) -> None:
+    ports: list[int] = []
+
+    def answer(handler: Any) -> bytes:
+        ports.append(handler.client_address[1])
+        return b'{"key": {"id": "k", "prefix": "p"}, "project": {}, "user": {"creditBalance": 7}}'
+
+    api = witness(200, {}, answer)
+    backend = LiveBackend(settings_of(host=api.url))
+
+    async def ask_and_close() -> int:
+        found = await backend.me()
+        await backend.aclose()
+        return int(found.balance or 0)
+
+    async def whole() -> int:
+        await backend.me()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            with contextlib.suppress(BaseException):
+                # Closing before anything was asked closes nothing of the parent's, either.
+                asyncio.run(backend.aclose())
+                status = asyncio.run(ask_and_close())
+            os._exit(status)
+        status = os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, child, 0))[1])
+        await backend.me()
+        await backend.aclose()
+        return status
+
+    assert asyncio.run(whole()) == 7
+    mine, child, again = ports
+    assert mine == again != child
 
 
 # Files.
@@ -381,6 +559,7 @@ class Witness(http.server.ThreadingHTTPServer):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: Witness
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         self.server.seen.append({name.lower(): value for name, value in self.headers.items()})
@@ -388,7 +567,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         status, headers, body = self.server.answer
         if callable(body):
             body = body(self)
-        self.send_response(status)
+        # Without a Date of its own.
+        self.send_response_only(status)
         for name, value in {**headers, "content-length": str(len(body))}.items():
             self.send_header(name, value)
         self.end_headers()
@@ -420,7 +600,7 @@ def test_a_redirect_is_not_followed_and_the_token_never_arrives_there(
 ) -> None:
     elsewhere = witness()
     api = witness(status, {"location": elsewhere.url + "/v1/me"})
-    for call in (lambda it: it.me(), lambda it: it.submit(b"{}", "k")):
+    for call in (lambda it: it.me(), lambda it: it.submit(intent(b"{}", "k"))):
         with pytest.raises(errors.InvalidResponse, match="redirect") as caught:
             ask(call, host=api.url)
         assert api.url in str(caught.value)
@@ -472,7 +652,7 @@ def test_bodies_go_out_byte_for_byte(ask: OrderRequest, witness: Callable[..., W
 
     api = witness(200, {}, keep)
     odd = b'{"b": 1,\n  "a":\t"\xe7\x86\x8a"}'
-    ask(lambda it: it.submit(odd, "key-1"), host=api.url)
+    ask(lambda it: it.submit(intent(odd, "key-1")), host=api.url)
     bodies.append(api.seen[0])
     assert api.seen[0]["content-length"] == str(len(odd))
     assert api.seen[0]["idempotency-key"] == "key-1"

@@ -120,22 +120,22 @@ def test_what_is_no_picture_is_refused_before_anything_is_paid(
 
 
 @pytest.mark.parametrize(
-    ("mark", "kind", "code"),
+    ("mark", "kind", "code", "sent"),
     [
-        ("policy_violation", errors.ModerationBlocked, "policy_violation"),
-        ("upstream_rate_limited", errors.RateLimited, "upstream_rate_limited"),
-        ("vision_unavailable", errors.ServerFailed, "vision_unavailable"),
+        ("policy_violation", errors.ModerationBlocked, "policy_violation", 1),
+        ("upstream_rate_limited", errors.RateLimited, "upstream_rate_limited", 3),
+        ("vision_unavailable", errors.ServerFailed, "vision_unavailable", 3),
     ],
 )
 def test_a_refusal_spends_nothing_and_is_recorded_as_refused(
-    studio: Studio, books: SandboxHarness, picture: Path, mark: str, kind: type, code: str
+    studio: Studio, books: SandboxHarness, picture: Path, mark: str, kind: type, code: str, sent: int
 ) -> None:
     picture.write_bytes(picture.read_bytes() + f"sandbox-vision:{mark};".encode())
     with pytest.raises(kind) as caught:
         studio.describe(picture)
     assert caught.value.code == code  # type: ignore[attr-defined]
     assert "another model" not in str(caught.value)
-    assert [charge["kind"] for charge in books.charges] == ["describe", "refund"]
+    assert [charge["kind"] for charge in books.charges] == ["describe", "refund"] * sent
     assert books.spent() == 0
     assert only_order(studio).state == "refused"
     assert rows(studio) == []

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.contract.conftest import CHEAP, MAIN
+from tests.contract.conftest import CHEAP, MAIN, intent, picture_of
 from tests.contract.test_client import Witness
 from tests.support import conformity
 from tests.support.holding_proxy import HoldingProxy
@@ -40,11 +40,11 @@ Call = Callable[[LiveBackend, Samples], Any]
 
 
 async def _quote(api: LiveBackend, samples: Samples) -> Any:
-    return await api.quote(await samples.body(api))
+    return await api.quote(intent(await samples.body(api)))
 
 
 async def _submit(api: LiveBackend, samples: Samples) -> Any:
-    return await api.submit(await samples.body(api), "k1")
+    return await api.submit(intent(await samples.body(api), "k1"))
 
 
 async def _task(api: LiveBackend, samples: Samples) -> Any:
@@ -58,7 +58,7 @@ async def _upload_state(api: LiveBackend, samples: Samples) -> Any:
 
 
 async def _describe(api: LiveBackend, samples: Samples) -> Any:
-    return await api.describe(await api.upload(samples.picture, "image/png"))
+    return await api.describe(picture_of(await api.upload(samples.picture, "image/png")))
 
 
 OPERATIONS: dict[str, tuple[str, type, Call]] = {

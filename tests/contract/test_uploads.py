@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -223,7 +224,7 @@ def slow() -> Iterator[SandboxHarness]:
 
 
 class Waits:
-    """A replacement for asyncio's sleep that advances the sandbox's clock by `times` the wait instead."""
+    """Stands in for asyncio's sleep: advances its own clock instead, and the sandbox's by `times` as much."""
 
     def __init__(self, sandbox: SandboxHarness, times: float = 1.0) -> None:
         self.seconds: list[float] = []
@@ -233,6 +234,9 @@ class Waits:
     async def __call__(self, seconds: float) -> None:
         self.seconds.append(seconds)
         self._sandbox.advance(seconds * self._times)
+
+    def now(self) -> float:
+        return time.monotonic() + sum(self.seconds)
 
 
 @pytest.fixture
@@ -246,7 +250,7 @@ def follow(
         file.write_bytes(data)
 
         async def whole() -> str:
-            backend = LiveBackend(settings_of(host=slow.url), sleep=waits)
+            backend = LiveBackend(settings_of(host=slow.url), sleep=waits, monotonic=waits.now)
             try:
                 return await backend.upload(file, "video/mp4")
             finally:

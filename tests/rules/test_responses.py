@@ -183,6 +183,11 @@ NOW = 1_800_000_000.0
         ("inf", None),
         ("nan", None),
         ("1e999", None),
+        ("604800", 604_800.0),
+        ("1e18", None),
+        ("-1e18", 0.0),
+        ("9" * 400, None),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", None),
         (email.utils.formatdate(NOW + 30, usegmt=True), 30.0),
         (email.utils.formatdate(NOW + 30), 30.0),
         (email.utils.formatdate(NOW - 30, usegmt=True), 0.0),
@@ -196,6 +201,32 @@ def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | N
 def test_no_retry_after_whatever_it_holds_breaks_the_reader(header: str) -> None:
     found = answers.retry_after(header, now=NOW)
     assert found is None or 0 <= found < float("inf")
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({"date": "Sun, 06 Nov 2044 08:49:37 GMT"}, "2044-11-06T08:49:37+00:00"),
+        ({"date": "Sun, 06 Nov 2044 08:49:37"}, "2044-11-06T08:49:37+00:00"),
+        ({"date": "Sun, 06 Nov 1994 08:49:37 GMT"}, None),
+        ({"date": "Thu, 01 Jan 1970 00:00:00 GMT"}, None),
+        ({"date": "Sun, 06 Nov 2044 08:49:37 GMT", "age": "12"}, None),
+        ({"date": "yesterday"}, None),
+        ({"date": ""}, None),
+        ({}, None),
+    ],
+)
+def test_the_servers_time_is_its_date_where_that_can_be_believed(
+    headers: dict[str, str], said: str | None
+) -> None:
+    found = answers.date(headers)
+    assert (found and found.isoformat()) == said
+
+
+@given(st.text(max_size=40))
+def test_no_date_whatever_it_holds_breaks_the_reader(header: str) -> None:
+    found = answers.date({"date": header})
+    assert found is None or found.tzinfo
 
 
 # Files.

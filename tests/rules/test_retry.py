@@ -69,6 +69,37 @@ def test_a_reached_cap_is_not_waited_for_whatever_the_header_says() -> None:
     assert retry.should_retry(refused(429, "token_daily_cap_reached", "1")) is False
 
 
+@pytest.mark.parametrize("page", [False, True], ids=["envelope", "page"])
+@pytest.mark.parametrize("status", range(300, 600))
+def test_a_submit_is_sent_again_on_every_5xx_too(status: int, page: bool) -> None:
+    expected = status in SENT_AGAIN or status >= 500
+    assert retry.should_submit_again(refused(status, page=page)) is expected
+    if status >= 500:
+        assert retry.should_submit_again(refused(status, retry_after="7", page=page)) == 7.0
+        assert retry.should_submit_again(refused(status, retry_after="61", page=page)) is False
+    assert retry.should_submit_again(Unreachable("x")) is True
+
+
+@pytest.mark.parametrize("code", CODES.values(), ids=lambda code: code.code)
+def test_a_description_is_sent_again_only_where_the_answer_says_that_it_was_refunded(code: Code) -> None:
+    for status in {*code.statuses, 429, 503}:
+        refunded = (status, code.code) in {(429, "upstream_rate_limited"), (503, "vision_unavailable")}
+        assert retry.should_describe_again(refused(status, code.code)) is refunded
+
+
+def test_no_other_failure_of_a_description_is_sent_again() -> None:
+    for error in (Unreachable("x"), refused(502, page=True), refused(503), refused(429), ValueError("x")):
+        assert retry.should_describe_again(error) is False
+
+
+@pytest.mark.parametrize("code", CODES.values(), ids=lambda code: code.code)
+def test_only_the_apis_own_rate_limit_is_waited_for(code: Code) -> None:
+    for status in code.statuses:
+        assert retry.is_rate_limit(refused(status, code.code)) is (code.code == "rate_limited")
+    assert not retry.is_rate_limit(refused(429, page=True))
+    assert not retry.is_rate_limit(Unreachable("x"))
+
+
 def test_a_failure_without_a_status_is_sent_again_and_a_mistake_of_ours_is_not() -> None:
     assert retry.should_retry(Unreachable("x")) is True
     for error in (ValueError("x"), ZooopError("x"), KeyError("x")):
@@ -84,7 +115,7 @@ class Hasty(asyncio.SelectorEventLoop):
         return super().call_later(0, *args, **more)
 
 
-def tries(errors: Sequence[Exception], **more: int) -> tuple[int, Exception | None, list[float]]:
+def tries(errors: Sequence[Exception], **more: Any) -> tuple[int, Exception | None, list[float]]:
     """Return how often a request that fails with these errors is sent, its last error, and the waits due."""
     left, waits = list(errors), []
     sent = 0
@@ -127,8 +158,31 @@ def test_there_are_three_attempts_and_the_last_failure_is_raised_as_it_is() -> N
 
 
 @pytest.mark.usefixtures("no_waits")
-def test_what_may_be_sent_once_only_is_sent_once_only() -> None:
-    assert tries([Unreachable("x")], attempts=1)[0] == 1
+def test_what_its_rule_refuses_is_sent_once_only() -> None:
+    assert tries([Unreachable("x")], rule=retry.should_describe_again)[0] == 1
+
+
+@pytest.mark.usefixtures("no_waits")
+def test_a_rate_limit_that_is_waited_for_counts_as_no_attempt_and_forgets_no_lost_answer() -> None:
+    slow = [refused(429, "rate_limited") for _ in range(20)]
+    assert tries(slow, waits=retry.is_rate_limit)[:2] == (21, None)
+    lost, end = Unreachable("x", maybe_arrived=True), refused(400)
+    sent, error, _ = tries([lost, *slow, end], waits=retry.is_rate_limit)
+    assert (sent, error) == (22, end)
+    assert end.maybe_arrived
+
+
+@pytest.mark.usefixtures("no_waits")
+def test_an_attempt_that_must_not_be_made_raises_the_failure_before_it() -> None:
+    late, lost = retry.NotSent("late"), Unreachable("x", maybe_arrived=True)
+    for before in ([lost], [lost, refused(503)], [refused(429, "rate_limited")]):
+        sent, error, _ = tries([*before, late, late], waits=retry.is_rate_limit)
+        assert (sent, error) == (len(before) + 1, before[-1])
+        assert error is not None
+        assert error.maybe_arrived is (lost in before)  # type: ignore[attr-defined]
+    sent, error, _ = tries([late, late])
+    assert (sent, error) == (1, late)
+    assert not late.maybe_arrived
 
 
 @pytest.mark.usefixtures("no_waits")

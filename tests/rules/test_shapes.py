@@ -126,6 +126,34 @@ def test_credits_keep_what_the_server_said() -> None:
         read({"credits": "8"}, shapes.Quote)
 
 
+@pytest.mark.parametrize("figure", [-1, -0.5, None, "8", True, [8]])
+def test_a_quote_is_no_figure_that_a_budget_could_not_hold(figure: object) -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.credits"):
+        read({"credits": figure}, shapes.Quote)
+    with pytest.raises(msgspec.ValidationError, match="credits"):
+        read({}, shapes.Quote)
+
+
+@pytest.mark.parametrize(
+    ("params", "ids"),
+    [
+        (None, []),
+        ("prompt", []),
+        ({"id": "x"}, []),
+        ([None, 7, "prompt", [], {"id": "x", "displayName": "X"}, {}], ["x", None]),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("shape", [shapes.Model, shapes.Recipe])
+def test_params_that_cannot_be_read_leave_the_rest_of_the_list_readable(
+    params: object, ids: list[object], shape: type[Any]
+) -> None:
+    found = read({"id": "m", "slug": "s", "name": "M", "params": params}, shape)
+    assert [each.id for each in found.params] == ids
+    assert all(isinstance(each, shapes.Param) for each in found.params)
+    assert read(said(found) | {"id": "m", "slug": "s", "name": "M"}, shape) == found
+
+
 def test_the_wallet_that_pays_is_the_one_that_is_there() -> None:
     key = {"id": "k", "prefix": "p"}
     mine = read({"key": key, "project": {}, "user": {"creditBalance": 5}}, shapes.Me)

@@ -212,3 +212,36 @@ def test_reset_goes_back_to_the_worlds_beginning(api: Api, picture: bytes, clip:
     assert httpx.get(url).status_code == 404
     assert error(api.get(f"/v1/tasks/{tasks[0]}")) == (404, "unknown_task")
     assert api.finish(api.submit()["taskId"])["status"] == "succeeded"
+
+
+def test_every_response_is_dated_once_by_the_sandboxs_clock(api: Api) -> None:
+    def dates(*responses: httpx.Response) -> set[str]:
+        found = [response.headers.get_list("date") for response in responses]
+        assert all(len(each) == 1 for each in found)
+        # The same second, or the next one.
+        return {each[0][:22] for each in found}
+
+    api.faults(
+        {"path": "/v1/quote", "do": {"status": 502}},
+        {"path": "/v1/tasks", "do": {"status": 503, "code": "no_provider"}},
+        {"path": "/v1/ai-tools", "do": "garbage"},
+    )
+    assert dates(
+        api.get("/v1/me"),
+        api.get("/v1/nothing"),
+        api.get("/llms.txt"),
+        api.get("/_sandbox/books"),
+        api.post("/v1/quote", json={}),
+        api.post("/v1/tasks", json={}),
+        api.get("/v1/ai-tools"),
+    ) == {"Fri, 15 May 2026 10:00"}
+    api.advance(25 * 3600)
+    assert dates(api.get("/v1/me")) == {"Sat, 16 May 2026 11:00"}
+
+
+def test_what_came_too_fast_is_in_the_books(api: Api) -> None:
+    assert api.books()["rateLimited"] == 0
+    statuses = [api.post("/v1/describe-image", json={}).status_code for _ in range(12)]
+    assert (statuses.count(429), api.books()["rateLimited"]) == (2, 2)
+    api.reset()
+    assert api.books()["rateLimited"] == 0

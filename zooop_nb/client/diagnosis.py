@@ -109,7 +109,7 @@ class ConnectionCheck:
         backend = None
         try:
             backend = LiveBackend(self._settings)
-            return _about(name, await backend.me())
+            return _about(name, await backend.me(_not_for_long))
         except ZooopError as error:
             failing = isinstance(error, Unreachable | InvalidResponse) or (
                 isinstance(error, APIError) and error.status >= 500
@@ -130,6 +130,12 @@ class ConnectionCheck:
         if is_loopback(self._settings.host):
             return remedy(Action.START_SANDBOX)
         return self._check_host() if self._site is None else remedy(Action.TRY_LATER)
+
+
+def _not_for_long(seconds: float) -> None:
+    """A diagnosis says what it found; it does not wait an hour for a rate limit."""
+    if seconds > retry.LONGEST_RETRY_AFTER:
+        raise ZooopError(f"The API allows the next request in {seconds:.0f} s only.")
 
 
 def _about(name: str, me: Me) -> Finding:

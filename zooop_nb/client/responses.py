@@ -4,7 +4,7 @@ import email.utils
 import math
 import time
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -13,6 +13,12 @@ from zooop_nb.client.retry import TRANSIENT
 from zooop_nb.errors import Action, APIError, InvalidResponse, Remedy, class_for, remedy
 
 T = TypeVar("T")
+
+LONGEST_BELIEVED: Final = 7 * 24 * 3600.0
+"""Seconds of a `Retry-After`; a longer one is no wait that anybody meant."""
+
+FIRST_YEAR: Final = 2020
+"""The API is younger than this; a `Date` before it is a clock that was never set."""
 
 _NOT_THE_MODELS_FAULT: Final = frozenset({"vision_unavailable", "moderation_unavailable"})
 
@@ -38,6 +44,7 @@ def refusal(
     if envelope is None:
         return InvalidResponse(
             f"{asked} returned HTTP {status} without the API's error envelope: {_start(body)}",
+            status=status,
             transient=status in TRANSIENT,
             retry_after=wait,
             maybe_arrived=True,
@@ -63,7 +70,7 @@ def refusal(
 def retry_after(header: str | None, *, now: float | None = None) -> float | None:
     """Return the seconds of a `Retry-After` header: a number, or an HTTP date.
 
-    None if the header is missing or malformed. `now` is a Unix time that stands in for the clock.
+    None if the header is missing, malformed or absurd. `now` is a Unix time that stands in for the clock.
     """
     if not header:
         return None
@@ -72,12 +79,33 @@ def retry_after(header: str | None, *, now: float | None = None) -> float | None
     except ValueError:
         try:
             date = email.utils.parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         # A date without a zone is in UTC (RFC 5322, "-0000").
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         seconds = date.timestamp() - (time.time() if now is None else now)
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return max(0.0, seconds) if seconds <= LONGEST_BELIEVED and math.isfinite(seconds) else None
+
+
+def date(headers: Mapping[str, str]) -> datetime | None:
+    """Return the server's time from a response's `Date`; None where it tells none that can be believed.
+
+    Neither can a cache's, whose `Date` is as old as its copy, nor that of a clock that was never set.
+    """
+    header = headers.get("date")
+    if not header or "age" in headers:
+        return None
+    try:
+        found = email.utils.parsedate_to_datetime(header)
+    except (ValueError, OverflowError):
+        return None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found if found.year >= FIRST_YEAR else None
+
+
+def is_envelope(body: bytes) -> bool:
+    """Whether a body is the API's error envelope, and not a page of something in between."""
+    return _envelope(body) is not None
 
 
 def _envelope(body: bytes) -> dict[str, Any] | None:

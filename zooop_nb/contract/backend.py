@@ -48,7 +48,11 @@ class Fetched:
 
 
 class Backend(Protocol):
-    """A small async protocol over v1. Every method raises the errors of `zooop_nb.errors`."""
+    """A small async protocol over v1. Every method raises the errors of `zooop_nb.errors`.
+
+    A rate limit is waited for, before the request and after a 429 `rate_limited`; `on_wait` hears of it about
+    once a second, on the event loop's thread, and what it raises ends the wait.
+    """
 
     mode: Mode
     host: str
@@ -58,7 +62,7 @@ class Backend(Protocol):
     clock: ServerClock
     """The server's time, as last heard."""
 
-    async def me(self) -> Me:
+    async def me(self, on_wait: OnWait | None = None) -> Me:
         """Return the token's own view of itself. `GET /v1/me`."""
         ...
 
@@ -66,27 +70,29 @@ class Backend(Protocol):
         """Return the models of a category, recommended first. `GET /v1/models`."""
         ...
 
-    async def tools(self, media_type: str | None = None) -> Sequence[Recipe]:
+    async def tools(self, media_type: str | None = None, on_wait: OnWait | None = None) -> Sequence[Recipe]:
         """Return the AI tools, all or those of `image` or `video`. `GET /v1/ai-tools`."""
         ...
 
-    async def tool(self, slug: str) -> Recipe:
+    async def tool(self, slug: str, on_wait: OnWait | None = None) -> Recipe:
         """Return one AI tool. `GET /v1/ai-tools/{slug}`."""
         ...
 
-    async def templates(self, media_type: str | None = None) -> Sequence[Recipe]:
+    async def templates(
+        self, media_type: str | None = None, on_wait: OnWait | None = None
+    ) -> Sequence[Recipe]:
         """Return the templates, all or those of `image` or `video`. `GET /v1/templates`."""
         ...
 
-    async def template(self, slug: str) -> Recipe:
+    async def template(self, slug: str, on_wait: OnWait | None = None) -> Recipe:
         """Return one template. `GET /v1/templates/{slug}`."""
         ...
 
-    async def quote(self, intent: Intent) -> Quote:
+    async def quote(self, intent: Intent, on_wait: OnWait | None = None) -> Quote:
         """Return the exact price of the intent's body; nothing is charged. `POST /v1/quote`."""
         ...
 
-    async def upload(self, file: Path, content_type: str) -> str:
+    async def upload(self, file: Path, content_type: str, on_wait: OnWait | None = None) -> str:
         """Upload a file; return its ZOOOP URL once it is ready. `POST /v1/uploads`."""
         ...
 
@@ -97,7 +103,9 @@ class Backend(Protocol):
     async def submit(self, intent: Intent) -> Submitted:
         """Submit the intent's body byte for byte under its key. `POST /v1/tasks`.
 
-        A rate limit that was not foreseen is raised. No attempt is made at or after `send_before`.
+        A rate limit that `submit_allowed` did not foresee is raised: the order was not taken. No attempt is
+        made at or after `send_before`, by the server's clock. The `maybe_arrived` of an error speaks for all
+        attempts.
         """
         ...
 
@@ -109,9 +117,12 @@ class Backend(Protocol):
         """Download a file into `folder` as `name` plus the extension of its content type."""
         ...
 
-    async def describe(self, intent: Intent) -> Description:
-        """Describe an image, for 1 credit; sent again only after an answer that says that it was refunded.
-        `POST /v1/describe-image`."""
+    async def describe(self, intent: Intent, on_wait: OnWait | None = None) -> Description:
+        """Describe an image, for 1 credit. `POST /v1/describe-image`.
+
+        It takes no key: it is sent again only after an answer that says that nothing was charged, or that it
+        was refunded.
+        """
         ...
 
     async def aclose(self) -> None:

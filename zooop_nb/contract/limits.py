@@ -28,6 +28,15 @@ RATES: Final[Mapping[str, int | None]] = MappingProxyType(
 )
 """Requests per token in one window; None is unbounded. `GET /v1/me` reports the numbers in force."""
 
+TOLD_RATES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "tasksPerMin": "POST /v1/tasks",
+        "uploadsPerMin": "POST /v1/uploads",
+        "uploadPollPerMin": "GET /v1/uploads/{id}",
+    }
+)
+"""The names in `limits` of `GET /v1/me`, and whose rates they tell."""
+
 KEY_LIFETIME: Final = 24 * 3600.0
 """Seconds for which the server remembers an idempotency key, per token."""
 

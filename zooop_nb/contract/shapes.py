@@ -5,11 +5,14 @@ status and code is text, so that a new one passes through. What the API may leav
 API documentation: "Endpoints".
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from zooop_nb.contract.credits import Number
+
+Price = Annotated[int, msgspec.Meta(ge=0)] | Annotated[float, msgspec.Meta(ge=0)]
+"""A figure that may be reserved and compared: a quote below 0 would lift every budget."""
 
 
 class Shape(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -116,6 +119,23 @@ class Param(Shape, frozen=True):
     max: Any = None
 
 
+if TYPE_CHECKING:
+    Params = list[Param]
+else:
+    # Decoded as anything and read by `_params`: null, or one entry that is no object, spoils no whole list.
+    Params = Any
+
+
+def _params(found: Any) -> list[Param]:
+    """Return the entries of `params[]` that can be read."""
+    entries = found if isinstance(found, list) else []
+    return [
+        entry if isinstance(entry, Param) else msgspec.convert(entry, Param)
+        for entry in entries
+        if isinstance(entry, Param | dict)
+    ]
+
+
 class Model(Shape, frozen=True):
     """One entry of `GET /v1/models` (the API also calls it an interface)."""
 
@@ -127,9 +147,12 @@ class Model(Shape, frozen=True):
     brand: Brand = Brand()
     prompt_required: bool = False
     prompt_max_length: int | None = None
-    params: list[Param] = []
+    params: Params = msgspec.field(default_factory=list)
     versions: list[Version] = []
     tags: list[str] = []
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "params", _params(self.params))
 
 
 class Recipe(Shape, frozen=True):
@@ -142,9 +165,12 @@ class Recipe(Shape, frozen=True):
     summary: str | None = None
     cover_url: str | None = None
     tags: list[str] = []
-    params: list[Param] = []
+    params: Params = msgspec.field(default_factory=list)
     typical_price: TypicalPrice | None = None
     official: bool | None = None
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "params", _params(self.params))
 
 
 class Breakdown(Shape, frozen=True):
@@ -161,7 +187,7 @@ class Breakdown(Shape, frozen=True):
 class Quote(Shape, frozen=True):
     """The exact price in credits, and the median seconds of the last ten successes, if there are any."""
 
-    credits: Number
+    credits: Price
     estimated_seconds: Number | None = None
     model_id: str | None = None
     version_id: str | None = None

@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from email.utils import format_datetime
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zooop_nb.sandbox import control, pages, routes
 from zooop_nb.sandbox.faults import Faults
@@ -37,9 +38,26 @@ def build(sandbox: Sandbox, *, with_control: bool) -> ASGIApp:
     app.router.redirect_slashes = False
     app.state.sandbox = sandbox
     if not with_control:
-        return app
+        return Dated(app, sandbox)
     app.state.faults = Faults(app)
-    return app.state.faults  # type: ignore[no-any-return]
+    return Dated(app.state.faults, sandbox)
+
+
+class Dated:
+    """Every response carries `Date`, by the sandbox's clock instead of this machine's."""
+
+    def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
+        self._app = app
+        self._sandbox = sandbox
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self._sandbox.clock.now(), usegmt=True).encode()
+                message = {**message, "headers": [*message.get("headers", ()), (b"date", date)]}
+            await send(message)
+
+        await self._app(scope, receive, dated)
 
 
 def _envelope(refusal: Refusal, headers: dict[str, str] | None = None) -> Response:

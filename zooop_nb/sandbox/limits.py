@@ -30,6 +30,8 @@ class Limits:
 
     def __init__(self, clock: Clock, overrides: Mapping[str, int]) -> None:
         self.per_minute = {**PER_MINUTE, **overrides}
+        self.refused = 0
+        """How many requests came too fast, of all tokens and buckets."""
         self._clock = clock
         self._windows: dict[tuple[str, str], InMemoryBucket] = {}
 
@@ -45,6 +47,7 @@ class Limits:
         if not window.put(call):
             wait = window.waiting(call)
             assert isinstance(wait, int), "an in-memory bucket returns immediately"
+            self.refused += 1
             seconds = max(1, math.ceil(wait / 1000))
             raise Refusal(
                 429,

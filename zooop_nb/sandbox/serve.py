@@ -67,6 +67,8 @@ def serve(
             log_level="warning",
             access_log=False,
             server_header=False,
+            # `app.Dated` sends one, by the sandbox's clock.
+            date_header=False,
             timeout_graceful_shutdown=2,
             timeout_keep_alive=60,
         )

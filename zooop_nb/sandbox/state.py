@@ -77,6 +77,7 @@ class Sandbox:
             "tasks": [_book(task, base) for task in tasks],
             "charges": [charge.public() for charge in self.accounts.charges],
             "uploads": [upload.book(base) for upload in self.uploads.all()],
+            "rateLimited": self.limits.refused,
         }
 
 

@@ -369,7 +369,9 @@ class Checkout:
         holding.order_ids = order_ids
         holding.taken = []
         for record in records:
-            holding.tasks.append(self._started(record, None if background else batch.origin.execution, background))
+            holding.tasks.append(
+                self._started(record, None if background else batch.origin.execution, background)
+            )
         return Tasks(holding.tasks)
 
     def _started(self, record: OrderRecord, execution: str | None, background: bool) -> Task:

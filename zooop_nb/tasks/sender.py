@@ -17,7 +17,6 @@ from zooop_nb.contract.backend import Backend
 from zooop_nb.contract.credits import credits_text
 from zooop_nb.errors import (
     Action,
-    DailyCapReached,
     LedgerError,
     OrderUnknown,
     RateLimited,
@@ -252,7 +251,7 @@ def _of_batch(batch: str) -> Callable[[OrderRecord], bool]:
 
 def _is_for_later(error: ZooopError) -> bool:
     """Return whether the API takes the same request later: its rate limit, not a cap."""
-    return isinstance(error, RateLimited) and not isinstance(error, DailyCapReached)
+    return isinstance(error, RateLimited) and error.code == "rate_limited"
 
 
 def _unknown(record: OrderRecord, error: ZooopError) -> OrderUnknown:

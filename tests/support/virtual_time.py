@@ -1,0 +1,83 @@
+"""Time that a test can afford: the client's clock and the sandbox's move together, as soon as all wait."""
+
+import asyncio
+import time
+from typing import Any
+
+from tests.support.sandbox_harness import SandboxHarness
+from zooop_nb.client import LiveBackend
+from zooop_nb.settings import Settings
+
+
+class VirtualTime:
+    """A clock and a sleep for `LiveBackend`; one for all backends of a test, on one event loop.
+
+    Time moves only while none of their requests is under way, and then to the next moment that somebody
+    sleeps until.
+    """
+
+    def __init__(self, sandbox: SandboxHarness) -> None:
+        self.slept = 0.0
+        """Seconds that were slept and did not pass by themselves."""
+        self._began = time.monotonic()
+        self.under_way = 0
+        self._sandbox = sandbox
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self._mover: asyncio.Task[None] | None = None
+
+    def now(self) -> float:
+        """Seconds, as `time.monotonic()` tells them, and those that were slept."""
+        return time.monotonic() + self.slept
+
+    def was(self, seconds: float) -> bool:
+        """Whether this is how long has been waited so far: what was slept, and what passed meanwhile."""
+        return self.slept - 0.1 <= seconds <= self.now() - self._began + 0.1
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when so many seconds of this time have passed."""
+        sleeper = (self.now() + seconds, asyncio.get_running_loop().create_future())
+        self._sleepers.append(sleeper)
+        if self._mover is None or self._mover.done():
+            self._mover = asyncio.create_task(self._move())
+        try:
+            await sleeper[1]
+        finally:
+            self._sleepers.remove(sleeper)
+
+    def backend(self, settings: Settings) -> LiveBackend:
+        """Open a backend that lives in this time."""
+        return _Timed(settings, self)
+
+    async def _move(self) -> None:
+        while self._sleepers:
+            # A few turns of the loop, so that whatever can go on does so before time moves.
+            for _ in range(10):
+                await asyncio.sleep(0)
+            if self.under_way:
+                await asyncio.sleep(0.002)
+                continue
+            if not self._sleepers:
+                return
+            ahead = min(due for due, _ in self._sleepers) - self.now()
+            if ahead > 0:
+                # Blocking: nothing is sent or heard between the two clocks.
+                self._sandbox.advance(ahead)
+                self.slept += ahead
+            for due, woken in self._sleepers:
+                if due <= self.now() and not woken.done():
+                    woken.set_result(None)
+
+
+class _Timed(LiveBackend):
+    """A backend that tells the time when a request of it is under way."""
+
+    def __init__(self, settings: Settings, time: VirtualTime) -> None:
+        super().__init__(settings, sleep=time.sleep, monotonic=time.now)
+        self._time = time
+
+    async def _send(self, *args: Any, **more: Any) -> Any:
+        self._time.under_way += 1
+        try:
+            return await super()._send(*args, **more)
+        finally:
+            self._time.under_way -= 1
