@@ -301,9 +301,9 @@ class Database:
                 ) from error
         orders = f"{done.orders} {'order' if done.orders == 1 else 'orders'}"
         raise LedgerError(
-            f"The ledger {self.path} was damaged. It was set aside as {done.aside}; {orders} could be read from "
-            "it and go on in a new file. Nothing was ordered now; an order that could not be read may have been "
-            "paid.",
+            f"The ledger {self.path} was damaged. It was set aside as {done.aside}; {orders} could be read "
+            "from it and go on in a new file. Nothing was ordered now; an order that could not be read may "
+            "have been paid.",
             value=str(self.path),
         ) from cause
 
