@@ -61,8 +61,13 @@ class Database:
     @property
     def connection(self) -> sqlite3.Connection:
         """The open connection, for who looks at the file as it is."""
-        with self._lock:
-            return self._current()
+
+        def current() -> sqlite3.Connection:
+            forks.wait_until_forked()
+            with self._lock:
+                return self._current()
+
+        return _patiently(current)
 
     def close(self) -> None:
         """Write the log into the file and close it."""
@@ -109,6 +114,7 @@ class Database:
 
         def attempt() -> T:
             nonlocal used, begun
+            forks.wait_until_forked()
             with self._lock:
                 used = db = self._current()
                 # What somebody left open was not promised.
@@ -156,15 +162,17 @@ class Database:
                 "used here. Nothing is ordered. Fork at another moment, or start a new process.",
                 value=str(self.path),
             )
-        if self._connection is None:
-            self._open()
-        elif whereabouts.identity(self._watched) != self._opened:
+        lost = self._connection is not None and whereabouts.identity(self._watched) != self._opened
+        if (self._connection is None or lost) and forks.under_way():
+            raise _ForkUnderWay
+        if lost:
             self._follow()
+        elif self._connection is None:
+            self._open()
         assert self._connection is not None
         return self._connection
 
     def _open(self) -> None:
-        forks.wait_until_forked()
         file = Path(os.path.realpath(self.path))
         before = self._opened[:1]
         self._watched = whereabouts.names(file)
@@ -173,12 +181,14 @@ class Database:
             unclean = recovery.ended_uncleanly(file)
             if recovery.lost_its_head(file) or (unclean and not recovery.is_sound_at_first(file)):
                 self._recover(None, None)
-            self._connection, self.journal = connect(file)
+            connection, journal = connect(file)
         except sqlite3.DatabaseError as error:
             if recovery.is_damage(error):
                 self._recover(None, error)
             raise
-        self._opened = whereabouts.identity(self._watched)
+        opened = whereabouts.identity(self._watched)
+        # Together: an interrupt comes with a call.
+        self._connection, self._opened, self.journal = connection, opened, journal
         if before and before != self._opened[:1]:
             raise LedgerError(
                 f"The ledger {self.path} was deleted or replaced. Nothing was ordered; from now on the file "
@@ -341,6 +351,10 @@ _open: Final[dict[int, Database]] = {}
 """What is written into the file at the end of the process: a copy of the file alone then has everything."""
 
 
+class _ForkUnderWay(Exception):
+    """The file is to be opened in a moment: another thread is about to fork."""
+
+
 def _begin(db: sqlite3.Connection, begin: str) -> None:
     """Begin a transaction that has its lock: nothing in it waits for another process any more."""
     db.execute(begin)
@@ -356,6 +370,8 @@ def _patiently(attempt: Callable[[], T], unless: Callable[[], bool] = lambda: Fa
     while True:
         try:
             return attempt()
+        except _ForkUnderWay:
+            continue
         except sqlite3.OperationalError as error:
             if unless() or not is_busy(error) or time.monotonic() > until:
                 raise

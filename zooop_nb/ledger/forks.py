@@ -35,9 +35,14 @@ def enlist(member: Forkable) -> None:
     _members[key] = weakref.ref(member, lambda _: _members.pop(key, None))
 
 
+def under_way() -> bool:
+    """Return whether another thread is about to fork: nothing that must not be open then is opened now."""
+    return bool(_forking - {threading.get_ident()})
+
+
 def wait_until_forked() -> None:
-    """Wait until no other thread is about to fork; what must not be open at a fork is opened after this."""
-    while _forking - {threading.get_ident()}:
+    """Wait until no other thread is about to fork. The caller holds no lock that a member may want."""
+    while under_way():
         time.sleep(0.001)
 
 

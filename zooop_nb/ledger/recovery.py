@@ -20,8 +20,8 @@ ROLLBACK: Final = "-journal"
 
 _MAGIC: Final = b"SQLite format 3\0"
 _SCHEMA_MARK: Final = b"CREATE TABLE orders"
-_BLIND_ROWS: Final = 100_000
-"""How many missing row numbers are tried where the damage also hides how many rows there are."""
+_LEAPS: Final = 40
+"""How often the leap over damage is doubled before the rest counts as lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,8 @@ def recover(file: Path) -> Recovery:
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}-") as name:
         folder = Path(name)
         whole = folder / "whole.sqlite"
-        orders = _salvage(file, whole)
+        # SQLite deletes the log of an empty file.
+        orders = _salvage(file, whole) if _size(file) else 0
         if not orders:
             headed = folder / "headed.sqlite"
             _with_a_head(file, headed)
@@ -193,15 +194,18 @@ def _readable_rows(old: sqlite3.Connection, table: str, names: str) -> Iterator[
             return
         except sqlite3.DatabaseError:
             if ceiling is None:
-                ceiling = _highest(old, table) or at + _BLIND_ROWS
+                ceiling = _highest(old, table, at)
             at += 1
 
 
-def _highest(old: sqlite3.Connection, table: str) -> int | None:
-    with suppress(sqlite3.DatabaseError):
-        row = old.execute(f'SELECT max(rowid) FROM "{table}"').fetchone()
-        return None if row[0] is None else int(row[0])
-    return None
+def _highest(old: sqlite3.Connection, table: str, at: int) -> int:
+    """Return a row number beyond the damage: the last, or one that a leap from `at` can read; else `at`."""
+    queries = [("max(rowid)", 0), *(("min(rowid)", at + 2**leap) for leap in range(_LEAPS))]
+    for column, beyond in queries:
+        with suppress(sqlite3.DatabaseError):
+            row = old.execute(f'SELECT {column} FROM "{table}" WHERE rowid > ?', (beyond,)).fetchone()
+            return at if row[0] is None else int(row[0])
+    return at
 
 
 def _with_a_head(file: Path, target: Path) -> None:
