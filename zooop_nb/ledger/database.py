@@ -104,9 +104,10 @@ class Database:
         except sqlite3.Error as error:
             raise unusable(self.path, error) from error
 
-    def problems(self) -> list[str]:
-        """Return what SQLite's quick check finds; nothing if all is well."""
-        return self.read(recovery.problems)
+    def check(self) -> None:
+        """Run SQLite's quick check. Raises `LedgerError` about damage, which is recovered from by then."""
+        if self.read(recovery.problems):
+            self._recover(self._connection, None)
 
     def _transact(self, work: Callable[[sqlite3.Connection], T], *, writing: bool) -> T:
         used: sqlite3.Connection | None = None

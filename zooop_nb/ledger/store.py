@@ -86,9 +86,9 @@ class Ledger:
         """Write what is owed. Raises `LedgerError` if it still cannot be written."""
         self._debts.settle()
 
-    def problems(self) -> list[str]:
-        """Return what SQLite's quick check finds; nothing if all is well."""
-        return self._db.problems()
+    def check(self) -> None:
+        """Run SQLite's quick check. Raises `LedgerError` about damage, which is recovered from by then."""
+        self._db.check()
 
     # The steps of an order, in their order.
 
