@@ -15,6 +15,7 @@ from zooop_nb._version import __version__
 from zooop_nb.client.diagnosis import ConnectionCheck, Finding, Verdict, verdict
 from zooop_nb.errors import Action, Remedy, ZooopError, python_words, remedy
 from zooop_nb.ledger import Ledger
+from zooop_nb.ledger.recovery import set_aside
 from zooop_nb.settings import Settings
 from zooop_nb.tasks import loop
 
@@ -99,13 +100,27 @@ def _ledger(settings: Settings) -> Finding:
         ledger = Ledger(path)
     except ZooopError as error:
         return Finding("ledger", False, error.message, error.remedies)
-    journal, count = ledger.journal, len(ledger.unfinished())
-    ledger.close()
-    said = f"{path}, {count} {'order' if count == 1 else 'orders'} unfinished" if count else f"{path}"
-    if journal == "wal":
-        return Finding("ledger", True, f"{said}; WAL.")
-    why = f"{said}; a rollback journal ({journal}): its file system has no working locks. Safe, and slower."
-    return Finding("ledger", None, why)
+    try:
+        ledger.check()
+        count = len(ledger.unfinished())
+    except ZooopError as error:
+        return Finding("ledger", False, error.message, error.remedies)
+    finally:
+        ledger.close()
+    said = [str(path), f"{path.stat().st_size / 1e6:.1f} MB"]
+    if count:
+        said.append(f"{count} {'order' if count == 1 else 'orders'} unfinished")
+    aside = set_aside(path)
+    notes = ["quick check passed"]
+    if ledger.journal == "wal":
+        notes.insert(0, "WAL")
+    else:
+        no_locks = "its file system has no working locks. Safe, and slower"
+        notes.insert(0, f"a rollback journal ({ledger.journal}): {no_locks}")
+    if aside:
+        notes.append(f"set aside beside it: {', '.join(each.name for each in aside)}")
+    ok = True if ledger.journal == "wal" and not aside else None
+    return Finding("ledger", ok, f"{', '.join(said)}; {'; '.join(notes)}.")
 
 
 def _folders(settings: Settings) -> Iterator[Finding]:

@@ -5,8 +5,10 @@ Only loopback is contacted: a server of the test stands in for ZOOOP's site.
 
 import os
 import socket
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from zooop_nb.cli import main
 from zooop_nb.client.diagnosis import Finding, Verdict
 from zooop_nb.doctor import Diagnosis, examine
 from zooop_nb.errors import python_words
+from zooop_nb.ledger import Ledger
 from zooop_nb.settings import Settings
 
 
@@ -65,7 +68,7 @@ def test_on_a_sandbox_all_is_well_and_no_site_is_asked(look: Callable[..., Diagn
     found = by_name(diagnosis)
     assert "site" not in found
     assert found["token at the API"].detail == "accepted: personal wallet, 1000 credits."
-    assert found["ledger"].detail.endswith("WAL.")
+    assert found["ledger"].detail.endswith("MB; WAL; quick check passed.")
     assert "zooop-nb" in found["versions"].detail
     assert all(each.ok for each in diagnosis.findings)
     lines = diagnosis.lines()
@@ -206,6 +209,27 @@ def test_a_ledger_that_cannot_be_opened_is_yours(look: Callable[..., Diagnosis],
     finding = by_name(look(ledger=broken))["ledger"]
     assert finding.ok is False
     assert str(broken) in finding.detail
+
+
+def test_a_damaged_ledger_is_yours_and_what_was_set_aside_is_named_from_then_on(
+    look: Callable[..., Diagnosis], tmp_path: Path
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    # A page of an index, which no statement of an opening reads.
+    with closing(sqlite3.connect(path)) as db:
+        page = db.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND name = 'orders_by_task'"
+        ).fetchone()[0]
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(bytes(4096))
+    finding = by_name(look(ledger=path))["ledger"]
+    assert finding.ok is False
+    assert "damaged" in finding.detail
+    finding = by_name(look(ledger=path))["ledger"]
+    assert finding.ok is None
+    assert "quick check passed; set aside beside it: ledger.damaged-" in finding.detail
 
 
 def test_a_folder_that_cannot_be_written_is_named_with_its_variable(

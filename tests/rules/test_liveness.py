@@ -1,13 +1,16 @@
 """Telling a live process from a dead one."""
 
 import os
+import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from zooop_nb.errors import LedgerError
 from zooop_nb.ledger.liveness import STALE_AFTER, ProcessLock, current
 
 HOLDER = """
@@ -98,3 +101,49 @@ def test_a_forked_child_has_a_session_of_its_own(tmp_path: Path) -> None:
     assert theirs
     assert theirs != mine.id
     assert mine.is_alive(mine.id)
+
+
+def test_a_lock_file_that_a_cleaner_removed_is_made_again(tmp_path: Path) -> None:
+    mine, other = current(tmp_path), ProcessLock(tmp_path / "sessions")
+    file = tmp_path / "sessions" / f"{mine.id}.lock"
+    file.unlink()
+    assert not other.is_alive(mine.id)
+    assert current(tmp_path) is mine
+    assert other.is_alive(mine.id)
+    shutil.rmtree(tmp_path / "sessions")
+    assert current(tmp_path) is mine
+    assert other.is_alive(mine.id)
+
+
+def test_a_lock_file_is_kept_young_for_cleaners_that_go_by_age(tmp_path: Path) -> None:
+    mine = current(tmp_path)
+    file = tmp_path / "sessions" / f"{mine.id}.lock"
+    os.utime(file, (0, 0))
+    current(tmp_path)
+    assert time.time() - file.stat().st_mtime < 60
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of another kind")
+def test_a_process_whose_lock_cannot_be_looked_at_counts_as_alive(tmp_path: Path) -> None:
+    mine = ProcessLock(tmp_path)
+    # A link to itself cannot be opened, whoever asks.
+    (tmp_path / "odd.lock").symlink_to(tmp_path / "odd.lock")
+    assert mine.is_alive("odd")
+
+
+def test_a_folder_without_locks_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "sessions").write_text("a file, where the folder of the locks would be")
+    with pytest.raises(LedgerError, match=r"sessions.*Nothing is ordered.*ZOOOP_NB_LEDGER"):
+        current(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_that_closes_its_locks_does_not_release_its_parents(tmp_path: Path) -> None:
+    mine, other = ProcessLock(tmp_path), ProcessLock(tmp_path)
+    child = os.fork()
+    if child == 0:
+        mine.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert other.is_alive(mine.id)
+    assert (tmp_path / f"{mine.id}.lock").exists()

@@ -4,7 +4,6 @@ import functools
 import inspect
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
@@ -13,7 +12,8 @@ from zooop_nb.contract.credits import Number
 from zooop_nb.contract.limits import TERMINAL_STATUSES
 from zooop_nb.errors import UnknownName
 from zooop_nb.ledger import executions, liveness, spending
-from zooop_nb.ledger.database import BUSY_TIMEOUT, Database, unusable
+from zooop_nb.ledger.database import Database
+from zooop_nb.ledger.debts import Debts
 from zooop_nb.ledger.executions import Outcome, TakeUp, Wanted
 from zooop_nb.ledger.record import Execution, OrderRecord, now
 from zooop_nb.ledger.rows import (
@@ -52,6 +52,7 @@ def _given_connection(
 ) -> _Method[P, T]:
     @functools.wraps(step)
     def method(self: "Ledger", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        self._debts.settle_before(writing=run is Database.change)
         return run(self._db, lambda db: step(self, db, *args, **kwargs))
 
     signature = inspect.signature(step)
@@ -89,12 +90,15 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self._db = Database(path)
-        try:
-            self.process = liveness.current(path.parent)
-        except OSError as error:
-            raise unusable(path, error) from error
+        self.path = self._db.path
+        self._debts = Debts(self.path)
+        liveness.current(self.path.parent)
+
+    @property
+    def process(self) -> liveness.ProcessLock:
+        """The lock that shows others that this process lives; a forked child has its own."""
+        return liveness.current(self.path.parent)
 
     @property
     def journal(self) -> str:
@@ -102,8 +106,21 @@ class Ledger:
         return self._db.journal
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what is owed, and close the file."""
+        self._debts.close()
         self._db.close()
+
+    def owe(self, write: Callable[[], object], what: str) -> None:
+        """Write a fact later that cannot be written now; see `zooop_nb.ledger.debts`."""
+        self._debts.add(write, what)
+
+    def settle_debts(self) -> None:
+        """Write what is owed. Raises `LedgerError` if it still cannot be written."""
+        self._debts.settle()
+
+    def check(self) -> None:
+        """Run SQLite's quick check. Raises `LedgerError` about damage, which is recovered from by then."""
+        self._db.check()
 
     # The steps of an order, in their order.
 
@@ -511,12 +528,9 @@ class Ledger:
         """Return the DataFrame: one row per event, oldest first; see `zooop_nb.ledger.dataframe`."""
         from zooop_nb.ledger.dataframe import frame
 
+        self._debts.settle_before(writing=False)
         # A connection of its own: a long ledger is read while orders go on being written.
-        try:
-            with closing(sqlite3.connect(self.path, timeout=BUSY_TIMEOUT)) as db:
-                return frame(db)
-        except sqlite3.Error as error:
-            raise unusable(self.path, error) from error
+        return self._db.read_apart(frame)
 
     # Uploads.
 
