@@ -60,6 +60,8 @@ class Studio:
         front_end: HostFrontend | None = None,
     ) -> None:
         self.settings: Final = settings or settings_.load(call={"host": host} if host else {}, token=token)
+        # Made before anything can fork: a child then shares the session.
+        settings_.session_id()
         self._given_backend = backend
         self._given_frontend = front_end
         self._opening = threading.RLock()

@@ -5,9 +5,10 @@ after any crash.
 """
 
 from zooop_nb.ledger.executions import Continued, Outcome, TakenUp, TakeUp, Wanted
+from zooop_nb.ledger.following import Reservation
 from zooop_nb.ledger.liveness import ProcessLock
 from zooop_nb.ledger.record import Execution, OrderRecord
-from zooop_nb.ledger.store import Ledger, Reservation
+from zooop_nb.ledger.store import Ledger
 
 __all__ = [
     "Continued",

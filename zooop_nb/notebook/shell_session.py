@@ -25,6 +25,8 @@ class ShellSession:
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
+        # Made before anything can fork: a child then shares the session.
+        settings_.session_id()
         self.config = Zooop(parent=shell)
         self.chosen: dict[str, object] = {}
         """What `%zooop config` set."""

@@ -19,16 +19,16 @@ ASPECTS: Final = ("subject", "composition", "style", "lighting", "palette", "moo
 """The aspects of a description, beside the whole."""
 
 
-def media_file(held: str, media_folder: Path | None) -> Path | None:
+def media_file(held: str, media_folder: Path) -> Path:
     """Return where an output's file is, from its path in the ledger: `<order id>/<n>.<ext>` in the folder.
 
     An absolute path, of a ledger's older rows, counts as long as the file is there; if it is gone, the file
-    of the same order and name in the folder, if there is one. Without a folder a relative path is not known.
+    of the same order and name in the folder, if there is one.
     """
     path = Path(held)
     if not path.is_absolute():
-        return None if media_folder is None else media_folder / path
-    if media_folder is not None and not path.is_file():
+        return media_folder / path
+    if not path.is_file():
         moved = media_folder.joinpath(*path.parts[-2:])
         return moved if moved.is_file() else path
     return path
@@ -52,7 +52,7 @@ class Output(Displayable):
     """Bytes."""
 
     @classmethod
-    def of(cls, held: Mapping[str, Any], media_folder: Path | None = None) -> "Output":
+    def of(cls, held: Mapping[str, Any], media_folder: Path) -> "Output":
         """Build an output from what the ledger holds of it, with its file in `media_folder`."""
         names = {each.name for each in fields(cls)}
         known = {name: value for name, value in held.items() if name in names}
@@ -70,7 +70,7 @@ class Result(Displayable):
     order_id: str
     task_id: str | None
     status: str
-    """The API's (queued, running, succeeded, failed, cancelled), or `refused`, or `unknown`."""
+    """The API's (queued, running, succeeded, failed, cancelled), or `refused`, `withdrawn` or `unknown`."""
     credits: Number | None
     """What the task cost: the API's `creditsCharged`."""
     quote: Number | None
@@ -94,14 +94,18 @@ class Result(Displayable):
     tags: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, record: OrderRecord, media_folder: Path | None = None) -> "Result":
+    def of(cls, record: OrderRecord, media_folder: Path) -> "Result":
         """Build the result of an order as the ledger holds it, with its outputs in `media_folder`."""
         created, completed = record.task_created_at, record.task_completed_at
         seconds = None
         if created and completed:
             elapsed = datetime.fromisoformat(completed) - datetime.fromisoformat(created)
             seconds = elapsed.total_seconds()
-        status = record.state if record.state in {"refused", "unknown"} else record.status or record.state
+        status = (
+            record.state
+            if record.state in {"refused", "unknown", "withdrawn"}
+            else record.status or record.state
+        )
         is_model = record.target == "model"
         return cls(
             order_id=record.order_id,

@@ -253,8 +253,9 @@ class Checkout:
         The new orders are in the ledger as quoted. With `paying`, the wallet is asked about anew if there is
         anything left to pay.
         """
+        store = self.media_store.for_call()
         orders = await _side_by_side(
-            [resolve(request, self.catalogue, self.media_store, origin) for request in requests]
+            [resolve(request, self.catalogue, store, origin) for request in requests]
         )
         counts = [request.count for request in requests]
         found = await self._taken_up(holding, orders, counts, origin) if take_up else TakeUp()
@@ -263,7 +264,7 @@ class Checkout:
         missing = {order.fingerprint: order for order, count, there in wanted if len(there.orders) < count}
         slots = asyncio.Semaphore(QUOTES_AT_ONCE)
         # The wallet is asked about beside the quotes.
-        quotes = [price(order, self.backend, self.media_store, slots) for order in missing.values()]
+        quotes = [price(order, self.backend, store, slots) for order in missing.values()]
         me = self._fresh_me() if paying and missing else self._known_me()
         priced, _ = await _both(_side_by_side(quotes), me)
         by_fingerprint = dict(zip(missing, priced, strict=True))
@@ -413,7 +414,11 @@ class Checkout:
             ]
             withdrawn = self.ledger.withdrawn_beside(records)
             self.ledger.record_shown([each.order_id for each in left])
-            return claimed, [*map(Result.of, left), *others, *map(Result.of, withdrawn)]
+            return claimed, [
+                *map(self._runner.result_of, left),
+                *others,
+                *map(self._runner.result_of, withdrawn),
+            ]
 
         claimed, others = await holding.step(claim)
         return await self._placed(holding, PricedBatch(resumed=tuple(claimed)), False), tuple(others)
@@ -421,9 +426,9 @@ class Checkout:
     def _why_not_resumed(self, record: OrderRecord) -> Result | None:
         """Return the order as a result that says why it is not followed on; None if it can be."""
         if record.state == "quoted":
-            return replace(Result.of(record), error="It was only quoted; nothing was sent.")
+            return replace(self._runner.result_of(record), error="It was only quoted; nothing was sent.")
         if record.ended:
-            return Result.of(record)
+            return self._runner.result_of(record)
         if self.ledger.is_followed(record):
             return self._followed_by_another(record)
         if record.target == "describe":
@@ -432,7 +437,7 @@ class Checkout:
             if record.state != "unknown":
                 why = f"{DESCRIPTION_LOST}: its session ended before the answer came."
                 self.ledger.record_unknown(record.order_id, why)
-            return Result.of(self.ledger.get(record.order_id))
+            return self._runner.result_of(self.ledger.get(record.order_id))
         if record.task_id is None and not may_resend(record, self.backend):
             why = (
                 "its first sending is over 23 hours ago, or its time is impossible"
@@ -441,15 +446,17 @@ class Checkout:
             )
             why = f"Whether it arrived cannot be told, and it is not sent again: {why}."
             self.ledger.record_unknown(record.order_id, why)
-            return Result.of(self.ledger.get(record.order_id))
+            return self._runner.result_of(self.ledger.get(record.order_id))
         if record.task_id is not None and not may_follow(record, self.backend):
             why = f"Only the token that made it can see it, at {record.host}."
-            return replace(Result.of(record), error=why)
+            return replace(self._runner.result_of(record), error=why)
         return None
 
     def _followed_by_another(self, record: OrderRecord) -> Result:
         what = "will send it" if record.state == "queued" else "follows it"
-        return replace(Result.of(self.ledger.get(record.order_id)), error=f"a live session {what}")
+        return replace(
+            self._runner.result_of(self.ledger.get(record.order_id)), error=f"a live session {what}"
+        )
 
     async def _fresh_me(self) -> Me:
         self._me = await self.backend.me()

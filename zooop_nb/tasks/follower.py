@@ -183,7 +183,8 @@ class Follower:
                 height=properties.height,
                 duration=properties.duration,
             )
-            kept.append(asdict(whole))
+            # Relative to the folder, so that a home that is moved keeps its results.
+            kept.append({**asdict(whole), "path": fetched.path.relative_to(self._folder).as_posix()})
         try:
             return await loop.off_loop(self._ledger.record_outputs, record.order_id, kept)
         except LedgerError:

@@ -15,6 +15,7 @@ from typing import Any
 from zooop_nb.contract.backend import Backend
 from zooop_nb.errors import Action, LedgerError, ZooopError, remedy
 from zooop_nb.ledger import Ledger, OrderRecord
+from zooop_nb.results.values import Result
 from zooop_nb.tasks import loop
 from zooop_nb.tasks.follower import Follower
 from zooop_nb.tasks.progress import ProgressFeed
@@ -29,6 +30,7 @@ class TaskRunner:
     def __init__(self, backend: Backend, ledger: Ledger, folder: Path) -> None:
         self._backend = backend
         self._ledger = ledger
+        self._folder = folder
         self._sender = Sender(backend, ledger)
         self._follower = Follower(backend, ledger, folder)
         self._running: dict[str, asyncio.Task[Any]] = {}
@@ -36,6 +38,10 @@ class TaskRunner:
         self._stopping: set[str] = set()
         self._loop: loop.BackgroundLoop | None = None
         """The loop that stops them at the end of the process."""
+
+    def result_of(self, record: OrderRecord) -> Result:
+        """Return an order as a result, its files in the folder."""
+        return Result.of(record, self._folder)
 
     async def run(
         self, record: OrderRecord, feed: ProgressFeed, submitted: "Future[OrderRecord]", *, background: bool

@@ -146,7 +146,7 @@ class Task:
 
     def outcome(self, timeout: float | None = None) -> Result:
         """Return the result as `result` does, but also that of a failed task."""
-        return Result.of(self.record(timeout))
+        return self._runner.result_of(self.record(timeout))
 
     def record(self, timeout: float | None = None) -> OrderRecord:
         """Block as `result` does; return the order's last record in the ledger."""
@@ -169,7 +169,7 @@ class Task:
         try:
             return self.outcome()
         except ZooopError:
-            return Result.of(self._ledger.get(self.order_id))
+            return self._runner.result_of(self._ledger.get(self.order_id))
 
     def when_done(self, call: Callable[[], None]) -> None:
         """Call once it has ended or is no longer followed, on any thread."""
@@ -202,7 +202,7 @@ class Task:
 
     def __await__(self) -> Generator[Any, None, Result]:
         record = yield from asyncio.wrap_future(self._future).__await__()
-        return checked(Result.of(record))
+        return checked(self._runner.result_of(record))
 
     def _not_followed(self) -> PaidTaskError:
         return PaidTaskError(
