@@ -126,11 +126,8 @@ class Task:
 
     def accepted(self) -> "Task":
         """Block until the API has accepted the order; raises its refusal."""
-        self._check_process()
         try:
-            self._submitted.result()
-        except CancelledError:
-            raise self._not_followed() from None
+            self._wait_for_acceptance()
         except BaseException as error:
             self._stop(error)
             raise
@@ -150,16 +147,8 @@ class Task:
 
     def record(self, timeout: float | None = None) -> OrderRecord:
         """Block as `result` does; return the order's last record in the ledger."""
-        self._check_process()
-        self.foreground()
         try:
-            return self._future.result(timeout)
-        except CancelledError:
-            return self._ended_elsewhere(self._not_followed())
-        except TimeoutError:
-            raise
-        except PaidTaskError as error:
-            return self._ended_elsewhere(error)
+            return self._wait(timeout)
         except BaseException as error:
             self._stop(error)
             raise
@@ -167,9 +156,10 @@ class Task:
     def final_result(self) -> Result:
         """Return the result as `outcome` does; a refusal or an error is a result from the ledger too."""
         try:
-            return self.outcome()
-        except ZooopError:
-            return self._runner.result_of(self._ledger.get(self.order_id))
+            return self._final()
+        except BaseException as error:
+            self._stop(error)
+            raise
 
     def when_done(self, call: Callable[[], None]) -> None:
         """Call once it has ended or is no longer followed, on any thread."""
@@ -203,6 +193,32 @@ class Task:
     def __await__(self) -> Generator[Any, None, Result]:
         record = yield from asyncio.wrap_future(self._future).__await__()
         return checked(self._runner.result_of(record))
+
+    # These leave it to the caller what an interrupt stops: one task, or all of a call.
+
+    def _wait_for_acceptance(self) -> None:
+        self._check_process()
+        try:
+            self._submitted.result()
+        except CancelledError:
+            raise self._not_followed() from None
+
+    def _wait(self, timeout: float | None = None) -> OrderRecord:
+        self._check_process()
+        self.foreground()
+        try:
+            return self._future.result(timeout)
+        except CancelledError:
+            return self._ended_elsewhere(self._not_followed())
+        except PaidTaskError as error:
+            return self._ended_elsewhere(error)
+
+    def _final(self) -> Result:
+        try:
+            record = self._wait()
+        except ZooopError:
+            record = self._ledger.get(self.order_id)
+        return self._runner.result_of(record)
 
     def _not_followed(self) -> PaidTaskError:
         return PaidTaskError(
@@ -283,7 +299,7 @@ class Tasks(Sequence[Task]):
         """
         self._foreground()
         try:
-            results = [task.final_result() for task in self._tasks]
+            results = [task._final() for task in self._tasks]
         except KeyboardInterrupt:
             raise self.interrupted() from None
         return self._gathered(results)
@@ -300,7 +316,7 @@ class Tasks(Sequence[Task]):
         try:
             for task in self._tasks:
                 try:
-                    task.accepted()
+                    task._wait_for_acceptance()
                 except ZooopError:
                     if len(self._tasks) == 1:
                         raise
