@@ -55,8 +55,9 @@ class VirtualTime:
 
     async def _move(self) -> None:
         while self._sleepers:
-            # A few turns of the loop, so that whatever can go on does so before time moves.
-            for _ in range(10):
+            # Turns of the loop, so that whatever can go on does so before time moves: a request that is woken
+            # takes about ten to be under way.
+            for _ in range(50):
                 await asyncio.sleep(0)
             if self.under_way:
                 await asyncio.sleep(0.002)
