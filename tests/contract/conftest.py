@@ -60,7 +60,6 @@ def sandbox() -> Iterator[SandboxHarness]:
 def reset(sandbox: SandboxHarness) -> None:
     """Reset the sandbox to its world's initial state, without faults and with all its rates unused."""
     sandbox.reset()
-    throttle.forget()
 
 
 @pytest.fixture

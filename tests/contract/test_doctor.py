@@ -109,6 +109,15 @@ def test_two_failures_and_then_an_answer_are_no_outage(
     assert look(site=site(200).url).verdict is Verdict.ALL_WELL
 
 
+def test_a_rate_limit_of_an_hour_is_a_finding_and_is_not_waited_for(
+    look: Callable[..., Diagnosis], site: Callable[..., Witness], faults: Callable[..., None]
+) -> None:
+    faults({"path": "/v1/me", "do": {"status": 429, "code": "rate_limited", "retryAfter": 3600}})
+    finding = by_name(look(site=site(200).url))["token at the API"]
+    assert not finding.ok
+    assert finding.detail == "The API allows the next request in 3600 s only."
+
+
 def test_it_is_you_where_neither_answers(look: Callable[..., Diagnosis], nowhere: str) -> None:
     diagnosis = look(site=nowhere, host=nowhere)
     assert diagnosis.verdict is Verdict.IT_IS_YOU

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,29 @@ def test_a_rate_limit_is_waited_for_whatever_it_says_and_is_no_attempt(
     # One under a second is no answer, and one of a million years is none either: the usual growing pauses.
     believed = retry_after is not None and 1 <= retry_after < 1e6
     assert clock.was(retry_after * 5 if believed and retry_after else 1 + 3 + 9 + 27 + 60)
+
+
+def test_an_order_that_waited_until_its_key_may_be_forgotten_is_not_sent_and_costs_no_place(
+    clock: VirtualTime, timed: Timed, books: SandboxHarness
+) -> None:
+    async def many(api: LiveBackend) -> Any:
+        body = await a_body(api)
+        await asyncio.gather(*(api.submit(intent(body, f"k{number}")) for number in range(60)))
+        soon = api.clock.now() + timedelta(seconds=30)
+        late = [api.submit(intent(body, f"late{number}", send_before=soon)) for number in range(60)]
+        found = await asyncio.gather(
+            *late,
+            *(api.submit(intent(body, f"k{number}")) for number in range(60, 120)),
+            return_exceptions=True,
+        )
+        return found[:60]
+
+    for error in timed(many):
+        assert isinstance(error, errors.ZooopError)
+        assert "was not sent" in str(error)
+        assert not error.maybe_arrived
+    assert [each["idempotencyKey"][0] for each in books.tasks] == ["k"] * 120
+    assert clock.slept < 61
 
 
 OPERATIONS: dict[str, tuple[str, Callable[[LiveBackend, Path, OnWait], Any]]] = {

@@ -197,6 +197,13 @@ def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | N
     assert answers.retry_after(header, now=NOW) == seconds
 
 
+def test_a_date_to_wait_for_is_by_the_servers_own_clock() -> None:
+    headers = {"date": email.utils.formatdate(NOW + 7200, usegmt=True)}
+    headers["retry-after"] = email.utils.formatdate(NOW + 7242, usegmt=True)
+    error = answers.refusal(429, headers, b'{"error": {"code": "rate_limited"}}', asked="GET /v1/me")
+    assert error.retry_after == 42
+
+
 @given(st.text(max_size=30))
 def test_no_retry_after_whatever_it_holds_breaks_the_reader(header: str) -> None:
     found = answers.retry_after(header, now=NOW)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from zooop_nb.client import throttle
 from zooop_nb.sandbox.process import SandboxProcess
 
 TOKEN = "zpk_test_kernel"
@@ -79,8 +80,9 @@ class SandboxHarness:
         return sum(fault["times"] for fault in self.control("faults")["faults"])
 
     def reset(self) -> None:
-        """Go back to the beginning of the world, without faults."""
+        """Go back to the beginning of the world, without faults; this process's clients have sent nothing."""
         self.control("reset", {})
+        throttle.forget()
 
     def sha256(self, url: str) -> str:
         """The hash of a file that the server serves."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.support.sandbox_harness import SandboxHarness
 from zooop_nb.client import LiveBackend
+from zooop_nb.contract.clock import ServerClock
 from zooop_nb.settings import Settings
 
 
@@ -29,6 +30,10 @@ class VirtualTime:
         """Seconds, as `time.monotonic()` tells them, and those that were slept."""
         return time.monotonic() + self.slept
 
+    def server_clock(self) -> ServerClock:
+        """Return a clock of the server that this time passes for."""
+        return ServerClock(wall=lambda: time.time() + self.slept, boot=self.now)
+
     def was(self, seconds: float) -> bool:
         """Whether this is how long has been waited so far: what was slept, and what passed meanwhile."""
         return self.slept - 0.1 <= seconds <= self.now() - self._began + 0.1
@@ -50,8 +55,9 @@ class VirtualTime:
 
     async def _move(self) -> None:
         while self._sleepers:
-            # A few turns of the loop, so that whatever can go on does so before time moves.
-            for _ in range(10):
+            # Turns of the loop, so that whatever can go on does so before time moves: a request that is woken
+            # takes about ten to be under way.
+            for _ in range(50):
                 await asyncio.sleep(0)
             if self.under_way:
                 await asyncio.sleep(0.002)
@@ -72,7 +78,7 @@ class _Timed(LiveBackend):
     """A backend that tells the time when a request of it is under way."""
 
     def __init__(self, settings: Settings, time: VirtualTime) -> None:
-        super().__init__(settings, sleep=time.sleep, monotonic=time.now)
+        super().__init__(settings, sleep=time.sleep, monotonic=time.now, clock=time.server_clock())
         self._time = time
 
     async def _send(self, *args: Any, **more: Any) -> Any:

@@ -6,6 +6,7 @@ API documentation: "Transient errors", "Diagnostic before declaring outage".
 """
 
 import asyncio
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -135,7 +136,7 @@ class ConnectionCheck:
 def _not_for_long(seconds: float) -> None:
     """A diagnosis says what it found; it does not wait an hour for a rate limit."""
     if seconds > retry.LONGEST_RETRY_AFTER:
-        raise ZooopError(f"The API allows the next request in {seconds:.0f} s only.")
+        raise ZooopError(f"The API allows the next request in {math.ceil(seconds)} s only.")
 
 
 def _about(name: str, me: Me) -> Finding:

@@ -39,7 +39,9 @@ def refusal(
     status: int, headers: Mapping[str, str], body: bytes, *, asked: str
 ) -> APIError | InvalidResponse:
     """Return the error for a response whose status is not a success."""
-    wait = retry_after(headers.get("retry-after"))
+    # A date in it is by the server's clock, which its own Date tells; this machine's may be off by hours.
+    sent = date(headers)
+    wait = retry_after(headers.get("retry-after"), now=None if sent is None else sent.timestamp())
     envelope = _envelope(body)
     if envelope is None:
         return InvalidResponse(
