@@ -17,7 +17,7 @@ from typing import Final, NoReturn, TypeVar
 
 from zooop_nb.errors import Action, LedgerError, remedy
 from zooop_nb.ledger import forks, recovery, whereabouts
-from zooop_nb.ledger.opening import connect, is_busy, plain_connection
+from zooop_nb.ledger.opening import begin_reading, connect, is_busy, plain_connection
 
 T = TypeVar("T")
 
@@ -97,7 +97,7 @@ class Database:
                 db.row_factory = None
                 self._apart.append(db)
                 try:
-                    _patiently(lambda: _begin(db, "BEGIN"))
+                    _patiently(lambda: begin_reading(db))
                     return query(db)
                 finally:
                     self._apart.remove(db)
@@ -122,13 +122,16 @@ class Database:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 with db:
-                    _begin(db, "BEGIN IMMEDIATE" if writing else "BEGIN")
+                    if writing:
+                        db.execute("BEGIN IMMEDIATE")
+                    else:
+                        begin_reading(db)
                     begun = True
                     done = work(db)
                     if writing:
                         # Readers are in the way only of a rollback journal.
                         _patiently(lambda: db.execute("COMMIT"))
-                if writing:
+                if writing and not whereabouts.is_unchanged(self._watched[:1], self._opened[:1]):
                     # A file that went away meanwhile took this transaction with it.
                     self._current()
                 return done
@@ -163,7 +166,7 @@ class Database:
                 "used here. Nothing is ordered. Fork at another moment, or start a new process.",
                 value=str(self.path),
             )
-        lost = self._connection is not None and whereabouts.identity(self._watched) != self._opened
+        lost = self._connection is not None and not whereabouts.is_unchanged(self._watched, self._opened)
         if (self._connection is None or lost) and forks.under_way():
             raise _ForkUnderWay
         if lost:
@@ -354,12 +357,6 @@ _open: Final[dict[int, Database]] = {}
 
 class _ForkUnderWay(Exception):
     """The file is to be opened in a moment: another thread is about to fork."""
-
-
-def _begin(db: sqlite3.Connection, begin: str) -> None:
-    """Begin a transaction that has its lock: nothing in it waits for another process any more."""
-    db.execute(begin)
-    db.execute("SELECT 1 FROM sqlite_schema").fetchone()
 
 
 def _patiently(attempt: Callable[[], T], unless: Callable[[], bool] = lambda: False) -> T:
