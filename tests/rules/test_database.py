@@ -351,6 +351,16 @@ def test_damage_in_an_open_ledger_is_met_and_the_next_call_works(path: Path) -> 
     ledger.close()
 
 
+def test_damage_that_the_dataframe_meets_is_set_aside_too(path: Path) -> None:
+    orders = full(path)
+    ledger = Ledger(path)
+    zero_a_page(path)
+    with pytest.raises(LedgerError, match="damaged"):
+        ledger.frame()
+    assert len(ledger.frame()) >= len(orders) - 10
+    ledger.close()
+
+
 @posix
 def test_a_ledger_emptied_while_it_is_open_is_met(ledger: Ledger, path: Path) -> None:
     order = quoted(ledger)

@@ -102,6 +102,8 @@ class Database:
                 finally:
                     self._apart.remove(db)
         except sqlite3.Error as error:
+            if recovery.is_damage(error):
+                self._recover(self._connection, error)
             raise unusable(self.path, error) from error
 
     def check(self) -> None:
@@ -207,7 +209,7 @@ class Database:
         if self._pid == os.getpid() and not self._inherited:
             # Other readers may be in the way; then the last of them does it.
             try:
-                with suppress(sqlite3.Error, OSError):
+                with suppress(sqlite3.Error, OSError, _ForkUnderWay):
                     self._current().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             except LedgerError as error:
                 self._unsaid = error

@@ -37,7 +37,7 @@ def enlist(member: Forkable) -> None:
 
 def under_way() -> bool:
     """Return whether another thread is about to fork: nothing that must not be open then is opened now."""
-    return bool(_forking - {threading.get_ident()})
+    return bool(_forking) and bool(_forking - {threading.get_ident()})
 
 
 def wait_until_forked() -> None:
