@@ -3,6 +3,7 @@
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.support.holding_proxy import HoldingProxy
 from tests.support.kernel import PATIENCE, Kernel
 from tests.support.sandbox_harness import TOKEN, SandboxHarness
+from zooop_nb.ledger import Ledger
 
 ORDER = "%zooop image -m flash a red panda"
 
@@ -72,6 +74,43 @@ def test_a_ledger_that_is_no_database(kernel: Kernel, sandbox: SandboxHarness, t
     finally:
         kernel.ok("%zooop config ledger={home}/ledger.sqlite")
     assert file.read_text().startswith("my shopping list")
+
+
+def test_a_ledger_deleted_between_two_orders_is_written_again_with_both(
+    sandbox: SandboxHarness, tmp_path: Path
+) -> None:
+    sandbox.reset()
+    path = tmp_path / "ledger.sqlite"
+    env = {"ZOOOP_API_HOST": sandbox.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(tmp_path)}
+    with Kernel(env) as kernel:
+        kernel.ok("%load_ext zooop_nb")
+        kernel.ok(ORDER)
+        for each in tmp_path.glob("ledger.sqlite*"):
+            each.unlink()
+        kernel.ok(ORDER)
+    assert len(sandbox.tasks) == 2
+    with closing(Ledger(path)) as ledger:
+        frame = ledger.frame()
+    assert sorted(frame.task_id[frame.event == "charge"]) == sorted(each["taskId"] for each in sandbox.tasks)
+
+
+def test_a_ledger_replaced_between_two_orders_stops_the_second_unpaid(
+    sandbox: SandboxHarness, tmp_path: Path
+) -> None:
+    sandbox.reset()
+    path = tmp_path / "ledger.sqlite"
+    Ledger(tmp_path / "other.sqlite").close()
+    env = {"ZOOOP_API_HOST": sandbox.url, "ZOOOP_API_KEY": TOKEN, "ZOOOP_NB_HOME": str(tmp_path)}
+    with Kernel(env) as kernel:
+        kernel.ok("%load_ext zooop_nb")
+        kernel.ok(ORDER)
+        (tmp_path / "other.sqlite").replace(path)
+        error = kernel.run(ORDER).error
+        assert error["ename"] == "LedgerError"
+        assert "ledger.rescued-" in "".join(error["traceback"])
+        assert len(sandbox.tasks) == 1
+        kernel.ok(ORDER)
+    assert len(sandbox.tasks) == 2
 
 
 def test_a_disk_that_is_full_before_the_quote(kernel: Kernel, sandbox: SandboxHarness) -> None:

@@ -175,6 +175,29 @@ def test_a_replacement_that_is_no_ledger_is_left_alone_and_the_orders_are_rescue
 
 
 @posix
+def test_an_interrupt_at_any_moment_of_a_replacement_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with closing(Ledger(tmp_path / "other.sqlite")):
+        pass
+    ledger = Ledger(path)
+    order = sent(ledger)
+    original = path.with_name("original")
+    path.rename(original)
+    shutil.copy(tmp_path / "other.sqlite", path)
+
+    def notice() -> None:
+        with suppress(LedgerError):
+            ledger.get(order)
+
+    for _ in interrupted_at_each_moment(notice):
+        if beside(path, "rescued"):
+            break
+    # Interrupted after the rescue, which is complete.
+    assert [orders_in(each) for each in beside(path, "rescued")] == [{order}]
+    ledger.close()
+
+
+@posix
 def test_a_deleted_log_costs_no_order(ledger: Ledger, path: Path) -> None:
     first = sent(ledger)
     for each in path.parent.glob("ledger.sqlite-*"):
@@ -348,6 +371,16 @@ def test_damage_in_an_open_ledger_is_met_and_the_next_call_works(path: Path) -> 
         ledger.unfinished()
     assert len(ledger.unfinished()) >= len(orders) - 10
     ledger.release(sent(ledger))
+    ledger.close()
+
+
+def test_damage_that_the_dataframe_meets_is_set_aside_too(path: Path) -> None:
+    orders = full(path)
+    ledger = Ledger(path)
+    zero_a_page(path)
+    with pytest.raises(LedgerError, match="damaged"):
+        ledger.frame()
+    assert len(ledger.frame()) >= len(orders) - 10
     ledger.close()
 
 

@@ -17,7 +17,7 @@ from typing import Final, NoReturn, TypeVar
 
 from zooop_nb.errors import Action, LedgerError, remedy
 from zooop_nb.ledger import forks, recovery, whereabouts
-from zooop_nb.ledger.opening import connect, is_busy, plain_connection
+from zooop_nb.ledger.opening import begin_reading, connect, is_busy, plain_connection
 
 T = TypeVar("T")
 
@@ -74,6 +74,7 @@ class Database:
         with self._lock:
             self._let_go()
             self._closed = True
+        self._say_unsaid()
         self._forget()
 
     # These take functions, and are not context managers: an interrupt between a lock's acquisition in a
@@ -97,11 +98,13 @@ class Database:
                 db.row_factory = None
                 self._apart.append(db)
                 try:
-                    _patiently(lambda: _begin(db, "BEGIN"))
+                    _patiently(lambda: begin_reading(db))
                     return query(db)
                 finally:
                     self._apart.remove(db)
         except sqlite3.Error as error:
+            if recovery.is_damage(error):
+                self._recover(self._connection, error)
             raise unusable(self.path, error) from error
 
     def check(self) -> None:
@@ -122,13 +125,16 @@ class Database:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 with db:
-                    _begin(db, "BEGIN IMMEDIATE" if writing else "BEGIN")
+                    if writing:
+                        db.execute("BEGIN IMMEDIATE")
+                    else:
+                        begin_reading(db)
                     begun = True
                     done = work(db)
                     if writing:
                         # Readers are in the way only of a rollback journal.
                         _patiently(lambda: db.execute("COMMIT"))
-                if writing:
+                if writing and not whereabouts.is_unchanged(self._watched[:1], self._opened[:1]):
                     # A file that went away meanwhile took this transaction with it.
                     self._current()
                 return done
@@ -163,9 +169,9 @@ class Database:
                 "used here. Nothing is ordered. Fork at another moment, or start a new process.",
                 value=str(self.path),
             )
-        lost = self._connection is not None and whereabouts.identity(self._watched) != self._opened
+        lost = self._connection is not None and not whereabouts.is_unchanged(self._watched, self._opened)
         if (self._connection is None or lost) and forks.under_way():
-            raise _ForkUnderWay
+            raise forks.UnderWay
         if lost:
             self._follow()
         elif self._connection is None:
@@ -204,7 +210,7 @@ class Database:
         if self._pid == os.getpid() and not self._inherited:
             # Other readers may be in the way; then the last of them does it.
             try:
-                with suppress(sqlite3.Error, OSError):
+                with suppress(sqlite3.Error, OSError, forks.UnderWay):
                     self._current().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             except LedgerError as error:
                 self._unsaid = error
@@ -244,12 +250,10 @@ class Database:
                 whereabouts.remove_own_log(file, opened)
             if found[0] is None and whereabouts.put_back(copy, file):
                 self._reopen()
-                warnings.warn(
-                    f"The ledger {self.path} was deleted while it was open. It is written there again, with "
-                    "all of its orders.",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
+                said = f"The ledger {self.path} was deleted while it was open. It is written there again"
+                # All is well again, also where warnings are made errors.
+                with suppress(RuntimeWarning):
+                    warnings.warn(f"{said}, with all of its orders.", RuntimeWarning, stacklevel=2)
                 return
             self._replace(copy)
         finally:
@@ -258,14 +262,16 @@ class Database:
     def _replace(self, copy: Path) -> None:
         """Use the file that another process put there; say so unless it holds all that the copy does."""
         failure: Exception | None = None
+        # First of all: the old connection may go only when the copy is safe from an interrupt.
+        kept = whereabouts.keep_beside(copy, self._file)
         try:
             self._reopen()
             assert self._connection is not None
-            if whereabouts.has_all_of(self._connection, copy):
+            if whereabouts.has_all_of(self._connection, kept):
+                kept.unlink()
                 return
         except (sqlite3.Error, LedgerError) as error:
             failure = error
-        kept = whereabouts.keep_beside(copy, self._file)
         raise LedgerError(
             f"The ledger {self.path} was replaced by another file while it was open. What it held is in "
             f"{kept}. Nothing was ordered; "
@@ -341,8 +347,12 @@ class Database:
                 self._let_go()
             finally:
                 self._lock.release()
+        self._say_unsaid()
+
+    def _say_unsaid(self) -> None:
         if self._unsaid is not None:
             sys.stderr.write(f"zooop-nb: {self._unsaid}\n")
+            self._unsaid = None
 
     def _forget(self) -> None:
         _open.pop(id(self), None)
@@ -350,16 +360,6 @@ class Database:
 
 _open: Final[dict[int, Database]] = {}
 """What is written into the file at the end of the process: a copy of the file alone then has everything."""
-
-
-class _ForkUnderWay(Exception):
-    """The file is to be opened in a moment: another thread is about to fork."""
-
-
-def _begin(db: sqlite3.Connection, begin: str) -> None:
-    """Begin a transaction that has its lock: nothing in it waits for another process any more."""
-    db.execute(begin)
-    db.execute("SELECT 1 FROM sqlite_schema").fetchone()
 
 
 def _patiently(attempt: Callable[[], T], unless: Callable[[], bool] = lambda: False) -> T:
@@ -371,7 +371,7 @@ def _patiently(attempt: Callable[[], T], unless: Callable[[], bool] = lambda: Fa
     while True:
         try:
             return attempt()
-        except _ForkUnderWay:
+        except forks.UnderWay:
             continue
         except sqlite3.OperationalError as error:
             if unless() or not is_busy(error) or time.monotonic() > until:

@@ -35,9 +35,13 @@ def enlist(member: Forkable) -> None:
     _members[key] = weakref.ref(member, lambda _: _members.pop(key, None))
 
 
+class UnderWay(Exception):
+    """What was to be done now must wait: another thread is about to fork."""
+
+
 def under_way() -> bool:
     """Return whether another thread is about to fork: nothing that must not be open then is opened now."""
-    return bool(_forking - {threading.get_ident()})
+    return bool(_forking) and bool(_forking - {threading.get_ident()})
 
 
 def wait_until_forked() -> None:

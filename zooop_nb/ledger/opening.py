@@ -42,6 +42,12 @@ def plain_connection(file: Path) -> sqlite3.Connection:
     return connection
 
 
+def begin_reading(db: sqlite3.Connection) -> None:
+    """Begin a transaction that has its lock already: no query in it waits for another process."""
+    db.execute("BEGIN")
+    db.execute("SELECT 1 FROM sqlite_schema").fetchone()
+
+
 def is_busy(error: sqlite3.Error) -> bool:
     """Return whether the statement failed because another connection was at work."""
     return primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

@@ -86,7 +86,8 @@ class Ledger(Following):
         """Record the description: it is paid, and the order has ended."""
         ended = {"state": "succeeded", "fetched_at": now(), "follower": None, "error": None}
         update(db, order_id, credits=credits, outputs=[{"words": words}], **ended)
-        add_event(db, "describe", order_id, spent=credits, credits=credits)
+        if not has_event(db, order_id, "describe"):
+            add_event(db, "describe", order_id, spent=credits, credits=credits)
         return select(db, order_id)
 
     @writes
