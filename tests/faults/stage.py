@@ -5,7 +5,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -102,7 +102,9 @@ class Stage:
     Its books are empty at the start of each; kernel and ledger are kept until a round leaves disorder.
     """
 
-    def __init__(self, speed: float, parent: WarmParent, folder: Path) -> None:
+    def __init__(
+        self, speed: float, parent: WarmParent, folder: Path, world: Mapping[str, Any] = WORLD
+    ) -> None:
         self.speed = speed
         self._parent = parent
         self._folder = folder
@@ -112,22 +114,22 @@ class Stage:
         self._spare: KernelPlace | None = None
         self._plain: list[PlainProcess] = []
         self._before: frozenset[str] = frozenset()
-        self._sandbox = SandboxHarness(speed=speed, world=WORLD)
-        self.proxy = HoldingProxy(self._sandbox.url)
+        self.sandbox = SandboxHarness(speed=speed, world=world)
+        self.proxy = HoldingProxy(self.sandbox.url)
         self._move()
 
     def close(self) -> None:
         """End its processes."""
         self._dismiss()
         self.proxy.close()
-        self._sandbox.process.stop()
+        self.sandbox.process.stop()
 
     # A round.
 
     def begin(self, kind: Kind, where: Where, how: How, seed: int, *, loads: bool) -> Scenario:
         """Empty the books, and return what the round orders."""
         self.proxy.release()
-        self._sandbox.reset()
+        self.sandbox.reset()
         self._rounds += 1
         self._before = frozenset(self._column("order_id"))
         picture = self._home / f"picture-{self._rounds}.png"
@@ -144,20 +146,22 @@ class Stage:
         side = rng.choice(SIDES)
         after = rng.randrange(LEFT_BEHIND)
         strike = Strike("kill", Moment("POST /v1/tasks", side, after=after))
-        victim = PlainProcess(self._parent, self._env)
-        self._plain.append(victim)
-        outcome, _ = struck_run(victim, scenario.code_before, strike, self.proxy)
+        outcome, _ = struck_run(self.process(), scenario.code_before, strike, self.proxy)
         return f"left behind: {strike} -> {outcome.status}"
 
     def place(self, scenario: Scenario) -> Place:
         """Return the process in which the round begins."""
         if scenario.where == "process":
-            self._plain.append(PlainProcess(self._parent, self._env))
-            return self._plain[-1]
+            return self.process()
         if self._kernel is None:
             kernel, self._spare = self._spare or KernelPlace(self._env), None
             self._kernel = kernel.ready(loaded=not scenario.loads)
         return self._kernel
+
+    def process(self, **more: str) -> PlainProcess:
+        """Return a new plain process, with more settings."""
+        self._plain.append(PlainProcess(self._parent, {**self._env, **more}))
+        return self._plain[-1]
 
     def next_place(self, place: Place, scenario: Scenario) -> Place:
         """Return the process of the next run: the same one while it lives."""
@@ -206,7 +210,7 @@ class Stage:
 
     def books(self) -> Books:
         """Return both books of the round."""
-        server = self._sandbox.books()
+        server = self.sandbox.books()
         tasks = {task["taskId"]: task for task in server["tasks"]}
         orders: list[LedgerOrder] = []
         if self._ledger_path.exists():
@@ -253,7 +257,7 @@ class Stage:
         for output in record.outputs:
             path = self._home / "outputs-none" if not output.get("path") else Path(output["path"])
             held = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-            served = self._sandbox.sha256(output["url"])
+            served = self.sandbox.sha256(output["url"])
             files.append(File(path.name, held, output.get("sha256"), served))
         return tuple(files)
 
