@@ -24,7 +24,7 @@ if __name__ == "__main__":
 
 from tests.faults.books import Case, Run, Violation, disagreements
 from tests.faults.places import Outcome
-from tests.faults.scenarios import HOW, KINDS, WHERE, How, Kind, Where, draw_strikes
+from tests.faults.scenarios import HOW, KINDS, WHERE, How, Kind, Strike, Where, draw_strikes
 from tests.faults.stage import Stage, Stages, struck_run
 
 RUNS: Final = 12
@@ -89,7 +89,7 @@ def play(round: Round, stage: Stage) -> Report:
         outcome, hit = struck_run(place, code, strike, stage.proxy, last=last)
         struck = struck or hit
         runs.append(Run(outcome.text, stage.keys(scenario.current_prompts(outcome.text)) - known))
-        told.append(f"{strike if hit else 'run'} -> {_told(outcome)}")
+        told.append(f"{_struck(strike, hit=hit)} -> {_told(outcome)}")
         if outcome.status == "hung" or len(runs) == RUNS:
             hung = "it hangs" if outcome.status == "hung" else f"{RUNS} runs, and none ends well"
             violations.append(Violation("end", hung))
@@ -139,6 +139,12 @@ def play_all(every: Iterator[Round], folder: Path) -> Iterator[Report]:
     with Stages(folder) as stages:
         for round in ordered:
             yield play(round, stages.at(round.speed))
+
+
+def _struck(strike: Strike | None, *, hit: bool) -> str:
+    if strike is None:
+        return "run"
+    return str(strike) if hit else f"run (no {strike.moment})"
 
 
 def _told(outcome: Outcome) -> str:

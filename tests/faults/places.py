@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, Self
@@ -123,6 +124,7 @@ class PlainProcess:
         try:
             line = self._stream.readline()
         except TimeoutError:
+            self._show_where_it_hangs()
             return Outcome("hung")
         except ConnectionError:
             line = ""
@@ -147,9 +149,10 @@ class PlainProcess:
 
     def close(self) -> bool:
         """Let it end as a script does."""
-        if self._death < 0:
+        if self.gone:
             return True
-        self._socket.shutdown(socket.SHUT_WR)
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
         ended = self._ends()
         if not ended:
             self.kill()
@@ -160,12 +163,18 @@ class PlainProcess:
         """Wait until the process is gone, its locks with it; false if it stays."""
         return bool(select.select([self._death], [], [], PATIENCE)[0])
 
+    def _show_where_it_hangs(self) -> None:
+        """Have it write its stacks to stderr, and kill it."""
+        self._send(warm.SHOW)
+        select.select([self._death], [], [], 0.5)
+        self.kill()
+        self._ends()
+        self._forget()
+
     def _send(self, number: int) -> None:
-        try:
+        # It may have ended by itself.
+        with suppress(OSError):
             signal.pidfd_send_signal(self._death, number)
-        except (ProcessLookupError, OSError):
-            # It has ended by itself.
-            return
 
     def _forget(self) -> None:
         death, self._death = self._death, -1

@@ -184,7 +184,9 @@ def draw_moment(kind: Kind, rng: random.Random) -> Moment:
         return Moment(None, delay=rng.uniform(0, SPAN) ** 2 / SPAN)
     request = rng.choice(_REQUESTS.get(kind, _ORDERS))
     side = rng.choice(SIDES)
-    passes = 0 if rng.random() < 0.3 else rng.randrange(4000 if request == _MEDIA else 200)
+    passes = (
+        0 if rng.random() < 0.3 else rng.randrange(4000 if (request, side) == (_MEDIA, "answer") else 200)
+    )
     several = _TASKS.get(kind, 1) if request not in (_QUOTE, _ME) or kind in _EACH_ITS_OWN else 1
     after = rng.randrange(several)
     if rng.random() < 0.5:

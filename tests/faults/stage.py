@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from PIL import Image
 
-from tests.faults.books import Books, File, LedgerOrder, Task
+from tests.faults.books import ENDED, Books, File, LedgerOrder, Task
 from tests.faults.places import KernelPlace, Outcome, Place, PlainProcess, Threat, WarmParent
 from tests.faults.scenarios import LEFT_BEHIND, SIDES, How, Kind, Moment, Scenario, Strike, Where
 from tests.support.holding_proxy import Hold, HoldingProxy
@@ -191,7 +191,10 @@ class Stage:
         return all(ended)
 
     def clear_up(self) -> None:
-        """After a round that left disorder: the next has a new home and a new kernel."""
+        """After a round that left disorder: the next has a new home and new processes."""
+        for process in self._plain:
+            process.kill()
+        self.end_processes()
         self._dismiss()
         self._move()
 
@@ -202,11 +205,23 @@ class Stage:
         rows = self._rows("key", "prompt")
         return frozenset(key for key, prompt in rows if prompts is None or prompt in prompts)
 
+    def followed(self) -> int:
+        """Return how many orders that are under way a live process follows, by the ledger."""
+        if not self._ledger_path.exists():
+            return 0
+        states = self._rows("order_id", "state", new=True)
+        with closing(Ledger(self._ledger_path)) as ledger:
+            return sum(
+                ledger.is_followed(ledger.get(order_id))
+                for order_id, state in states
+                if state not in ENDED and state != "unknown"
+            )
+
     def settle(self, within: float) -> None:
         """Wait until nothing goes on any more that a live process follows."""
         deadline = time.monotonic() + within
-        while any(order.followed for order in self.books().under_way) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        while self.followed() and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def books(self) -> Books:
         """Return both books of the round."""

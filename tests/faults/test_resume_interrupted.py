@@ -52,14 +52,19 @@ tests/support/interrupts.py."""
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A stage on which no task ends before the sandbox's clock is moved."""
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     parent = WarmParent()
     stage = Stage(0.01, parent, tmp_path_factory.mktemp("resume"), WIDE)
     yield stage
-    stage.end_processes()
     stage.close()
     parent.close()
+
+
+@pytest.fixture
+def stage(shared: Stage) -> Iterator[Stage]:
+    """A stage on which no task ends before the sandbox's clock is moved, with a new home."""
+    yield shared
+    shared.clear_up()
 
 
 @pytest.fixture(params=WHERE)
@@ -91,15 +96,10 @@ def wait(until: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def followed(stage: Stage) -> int:
-    """The number of orders that a live process follows, by the ledger."""
-    return sum(order.followed for order in stage.books().orders)
-
-
 def let_go(stage: Stage) -> None:
     """Nobody follows anything any more, and nothing more is paid."""
     stage.settle(5)
-    assert followed(stage) == 0
+    assert stage.followed() == 0
     assert len(stage.sandbox.tasks) == NUMBER
 
 
@@ -110,7 +110,7 @@ def resume(where: Where) -> str:
 def resumed(stage: Stage, scenario: Scenario, place: Place) -> Outcome:
     """Resume to the end: all twenty have come, each paid once."""
     place.start(resume(scenario.where))
-    wait(lambda: followed(stage) == NUMBER)
+    wait(lambda: stage.followed() == NUMBER)
     stage.sandbox.advance()
     outcome = place.finish(None)
     assert outcome.status == "ok", outcome.text
@@ -166,7 +166,7 @@ def test_only_a_live_session_is_said_to_follow(stage: Stage, how: How) -> None:
     other = stage.process()
     over = threading.Event()
     other.start(RESUME_SCRIPT)
-    wait(lambda: followed(stage) == NUMBER)
+    wait(lambda: stage.followed() == NUMBER)
     place.start(RESUME_SCRIPT)
     assert place.finish(None).text.count(FOLLOWED) == NUMBER
     if how == "kill":

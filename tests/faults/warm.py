@@ -4,6 +4,7 @@
 one thread and has opened nothing, so a child is like a new process, in a tenth of the time.
 """
 
+import faulthandler
 import importlib
 import io
 import json
@@ -18,6 +19,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
+SHOW = signal.SIGUSR1
+"""The signal at which a child writes the stacks of its threads to stderr."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -76,6 +79,7 @@ def serve(stream: IO[str]) -> None:
     interrupts = Interrupts()
     signal.signal(signal.SIGINT, interrupts)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    faulthandler.register(SHOW)
     for name in [name for name in os.environ if name.startswith("ZOOOP_")]:
         del os.environ[name]
     os.environ.update(json.loads(stream.readline()))
