@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from PIL import Image
 
-from tests.faults.books import ENDED, Books, File, LedgerOrder, Task
+from tests.faults.books import Books, File, LedgerOrder, Task
 from tests.faults.places import KernelPlace, Outcome, Place, PlainProcess, Threat, WarmParent
 from tests.faults.scenarios import LEFT_BEHIND, SIDES, How, Kind, Moment, Scenario, Strike, Where
 from tests.support.holding_proxy import Hold, HoldingProxy
@@ -206,15 +206,13 @@ class Stage:
         return frozenset(key for key, prompt in rows if prompts is None or prompt in prompts)
 
     def followed(self) -> int:
-        """Return how many orders that are under way a live process follows, by the ledger."""
+        """Return how many of the round's orders a live process follows, by the ledger; a download is not over
+        when its task has ended."""
         if not self._ledger_path.exists():
             return 0
-        states = self._rows("order_id", "state", new=True)
         with closing(Ledger(self._ledger_path)) as ledger:
             return sum(
-                ledger.is_followed(ledger.get(order_id))
-                for order_id, state in states
-                if state not in ENDED and state != "unknown"
+                ledger.is_followed(ledger.get(order_id)) for order_id in self._column("order_id", new=True)
             )
 
     def settle(self, within: float) -> None:
@@ -270,10 +268,11 @@ class Stage:
             return ()
         files = []
         for output in record.outputs:
-            path = self._home / "outputs-none" if not output.get("path") else Path(output["path"])
-            held = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+            # The ledger's path is absolute, or relative to the media folder.
+            path = self._media / output["path"] if output.get("path") else None
+            held = hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else None
             served = self.sandbox.sha256(output["url"])
-            files.append(File(path.name, held, output.get("sha256"), served))
+            files.append(File(path.name if path else "a missing file", held, output.get("sha256"), served))
         return tuple(files)
 
     def _rows(self, *columns: str, new: bool = False) -> list[tuple[Any, ...]]:
@@ -297,11 +296,16 @@ class Stage:
         return self._home / "ledger.sqlite"
 
     @property
+    def _media(self) -> Path:
+        return self._home / "media"
+
+    @property
     def _env(self) -> dict[str, str]:
         return {
             "ZOOOP_API_HOST": self.proxy.url,
             "ZOOOP_API_KEY": TOKEN,
             "ZOOOP_NB_HOME": str(self._home),
+            "ZOOOP_NB_MEDIA": str(self._media),
             # A succeeded order is taken up by a new kernel only in a notebook that is known.
             "ZOOOP_NB_NOTEBOOK": str(self._home / "chaos.ipynb"),
         }
