@@ -57,10 +57,8 @@ class Place(Protocol):
         """Wait for the run's end."""
         ...
 
-    @property
-    def gone(self) -> bool:
-        """Whether the process has ended."""
-        ...
+    gone: bool
+    """Whether the process has ended."""
 
     def interrupt(self) -> None:
         """Send SIGINT."""
@@ -68,6 +66,10 @@ class Place(Protocol):
 
     def kill(self) -> None:
         """Send SIGKILL."""
+        ...
+
+    def bury(self) -> None:
+        """Wait until what was killed is gone."""
         ...
 
     def close(self) -> bool:
@@ -115,6 +117,7 @@ class PlainProcess:
         self._stream = self._socket.makefile("r")
         self.pid = int(self._stream.readline())
         self._death = os.pidfd_open(self.pid)
+        self.gone = False
 
     def start(self, code: str, *, last: bool = False) -> None:
         self._last = last
@@ -130,16 +133,13 @@ class PlainProcess:
             line = ""
         if not line or self._last:
             if not self._ends():
+                self._show_where_it_hangs()
                 return Outcome("hung")
-            self._forget()
+            self.gone = True
         if not line:
             return Outcome("dead")
         status, text = json.loads(line)
         return Outcome(status, text)
-
-    @property
-    def gone(self) -> bool:
-        return self._death < 0
 
     def interrupt(self) -> None:
         self._send(signal.SIGINT)
@@ -147,16 +147,21 @@ class PlainProcess:
     def kill(self) -> None:
         self._send(signal.SIGKILL)
 
+    def bury(self) -> None:
+        self.gone = self._ends()
+
     def close(self) -> bool:
         """Let it end as a script does."""
-        if self.gone:
-            return True
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
         ended = self._ends()
         if not ended:
-            self.kill()
-        self._forget()
+            self._show_where_it_hangs()
+        self.gone = True
+        self._stream.close()
+        self._socket.close()
+        # Not before: as long as it is open, no signal reaches another process.
+        os.close(self._death)
         return ended
 
     def _ends(self) -> bool:
@@ -168,20 +173,12 @@ class PlainProcess:
         self._send(warm.SHOW)
         select.select([self._death], [], [], 0.5)
         self.kill()
-        self._ends()
-        self._forget()
+        self.gone = self._ends()
 
     def _send(self, number: int) -> None:
         # It may have ended by itself.
         with suppress(OSError):
             signal.pidfd_send_signal(self._death, number)
-
-    def _forget(self) -> None:
-        death, self._death = self._death, -1
-        if death >= 0:
-            os.close(death)
-        self._stream.close()
-        self._socket.close()
 
 
 class KernelPlace:
@@ -209,8 +206,7 @@ class KernelPlace:
         if cell.done:
             return Outcome("ok" if cell.status == "ok" else _kind(cell), _shown(cell))
         if threat is not None and threat.kills:
-            self.kernel.kill()
-            self.gone = True
+            self.bury()
             # What it has sent before is still read.
             self._drain()
             return Outcome("dead", _shown(cell))
@@ -233,6 +229,10 @@ class KernelPlace:
 
     def kill(self) -> None:
         os.kill(self.kernel.pid, signal.SIGKILL)
+
+    def bury(self) -> None:
+        self.kernel.kill()
+        self.gone = True
 
     def close(self) -> bool:
         self.kernel.close()

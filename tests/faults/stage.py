@@ -92,6 +92,9 @@ def struck_run(
     outcome = place.finish(Threat(strike.how == "kill", blow.over))
     blow.ended.set()
     blow.join()
+    if blow.hit and strike.how == "kill":
+        # The kill may have come just after the run's end.
+        place.bury()
     proxy.release()
     return outcome, blow.hit
 
@@ -153,6 +156,9 @@ class Stage:
         """Return the process in which the round begins."""
         if scenario.where == "process":
             return self.process()
+        if self._kernel is not None and self._kernel.gone:
+            self._kernel.close()
+            self._kernel = None
         if self._kernel is None:
             kernel, self._spare = self._spare or KernelPlace(self._env), None
             self._kernel = kernel.ready(loaded=not scenario.loads)
@@ -165,12 +171,7 @@ class Stage:
 
     def next_place(self, place: Place, scenario: Scenario) -> Place:
         """Return the process of the next run: the same one while it lives."""
-        if not place.gone:
-            return place
-        if place is self._kernel:
-            place.close()
-            self._kernel = None
-        return self.place(scenario)
+        return self.place(scenario) if place.gone else place
 
     def ended(self, scenario: Scenario, outcome: Outcome) -> bool:
         """Return whether a run has ended well, or with the refusal to buy again what nobody knows of."""
