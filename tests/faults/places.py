@@ -23,7 +23,7 @@ from tests.faults import warm
 from tests.faults.scenarios import LOADING
 from tests.support.kernel import Cell, Kernel
 
-PATIENCE: float = 20.0
+PATIENCE: float = 30.0
 """Seconds after which a run that was struck, or is struck no more, hangs."""
 
 Status = Literal["ok", "error", "interrupted", "silent", "dead", "hung"]
@@ -231,7 +231,8 @@ class KernelPlace:
         os.kill(self.kernel.pid, signal.SIGKILL)
 
     def bury(self) -> None:
-        self.kernel.kill()
+        if not self.gone:
+            self.kernel.kill()
         self.gone = True
 
     def close(self) -> bool:
