@@ -106,7 +106,7 @@ class Scenario:
         return (
             "from zooop_nb import Studio\n"
             f"tasks = Studio().start_all('image', 'a panda {self.tag}', model='flash', count={LEFT_BEHIND})\n"
-            "tasks[-1].result()"
+            "results = [task.result() for task in tasks]"
         )
 
     @property
