@@ -171,24 +171,28 @@ _QUOTE, _SUBMIT, _POLL, _ME = "POST /v1/quote", "POST /v1/tasks", "GET /v1/tasks
 _REQUESTS: Final[dict[Kind, tuple[str, ...]]] = {
     "describe": ("POST /v1/uploads", "POST /v1/describe-image", "POST /v1/describe-image"),
     "upload": ("POST /v1/uploads", _QUOTE, _SUBMIT, _SUBMIT, _POLL, _MEDIA),
-    "resume": (_SUBMIT, _POLL, _POLL, _MEDIA),
+    "resume": (_SUBMIT, _POLL, _MEDIA),
 }
 _ORDERS: Final = (_QUOTE, _ME, _SUBMIT, _SUBMIT, _SUBMIT, _POLL, _POLL, _MEDIA)
+_ONCE: Final = (_QUOTE, _ME)
+"""Made once for all tasks of a call."""
 SPAN: Final = 0.6
 """Seconds within which a run is struck by the clock."""
 
 
 def draw_moment(kind: Kind, rng: random.Random) -> Moment:
     """Return a random moment of a run."""
-    if rng.random() < 0.25:
+    # What was left behind may have come to its end: then `resume` makes few requests.
+    if rng.random() < (0.5 if kind == "resume" else 0.25):
         return Moment(None, delay=rng.uniform(0, SPAN) ** 2 / SPAN)
     request = rng.choice(_REQUESTS.get(kind, _ORDERS))
     side = rng.choice(SIDES)
     passes = (
         0 if rng.random() < 0.3 else rng.randrange(4000 if (request, side) == (_MEDIA, "answer") else 200)
     )
-    several = _TASKS.get(kind, 1) if request not in (_QUOTE, _ME) or kind in _EACH_ITS_OWN else 1
-    after = rng.randrange(several)
+    # Of what is resumed, at most one is sent again.
+    once = request == _SUBMIT if kind == "resume" else request in _ONCE and kind not in _EACH_ITS_OWN
+    after = 0 if once else rng.randrange(_TASKS.get(kind, 1))
     if rng.random() < 0.5:
         return Moment(request, side, passes, after)
     return Moment(request, side, passes, after, holds=False, delay=rng.uniform(0, 0.06))

@@ -38,6 +38,7 @@ def profile(frame, event, argument):
         seen += 1
         if seen == {moment}:
             sys.setprofile(None)
+            print("at", event, frame.f_code.co_filename, frame.f_code.co_qualname, frame.f_lineno)
             raise KeyboardInterrupt
 studio = globals().get("studio") or Studio()
 sys.setprofile(profile)
@@ -96,11 +97,11 @@ def wait(until: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def let_go(stage: Stage) -> None:
-    """Nobody follows anything any more, and nothing more is paid."""
+def let_go(stage: Stage, outcome: Outcome) -> None:
+    """After this outcome, nobody follows anything any more, and nothing more is paid."""
     stage.settle(5)
-    assert stage.followed() == 0
-    assert len(stage.sandbox.tasks) == NUMBER
+    assert stage.followed() == 0, outcome
+    assert len(stage.sandbox.tasks) == NUMBER, outcome
 
 
 def resume(where: Where) -> str:
@@ -129,7 +130,7 @@ def test_an_interrupt_in_its_first_tenth_of_a_second(stage: Stage, where: Where)
         assert hit, outcome
         assert outcome.status in {"interrupted", "silent"}, (strike, outcome)
         assert FOLLOWED not in outcome.text, strike
-        let_go(stage)
+        let_go(stage, outcome)
     resumed(stage, scenario, place)
 
 
@@ -140,11 +141,11 @@ def test_an_interrupt_at_any_moment(stage: Stage) -> None:
     outcome, _ = struck_run(place, COUNTED.format(moment=-1), waiting, stage.proxy)
     assert outcome.status == "interrupted"
     moments = int(outcome.text.rpartition("seen ")[2].split()[0])
-    let_go(stage)
+    let_go(stage, outcome)
     for moment in sorted(random.Random(seed()).sample(range(1, moments + 1), 24)):
         outcome, _ = struck_run(place, COUNTED.format(moment=moment), waiting, stage.proxy)
         assert outcome.status == "interrupted", (moment, outcome)
-        let_go(stage)
+        let_go(stage, outcome)
     resumed(stage, scenario, place)
 
 
@@ -155,7 +156,7 @@ def test_an_interrupted_script_ends_and_lets_all_go(stage: Stage) -> None:
         strike = Strike("interrupt", Moment(None, delay=rng.uniform(0, 0.3)), rng.uniform(0, 0.03))
         outcome, _ = struck_run(place, RESUME_SCRIPT, strike, stage.proxy, last=True)
         assert outcome.status in {"interrupted", "dead"}, outcome
-        let_go(stage)
+        let_go(stage, outcome)
         place = stage.next_place(place, scenario)
     resumed(stage, scenario, place)
 
