@@ -15,7 +15,7 @@ TEST_PACKAGES := chromium fonts-dejavu-core libatomic1 curl
 OTHER_PYTHONS := 3.11 3.12 3.13
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-all check coverage constraints clean system others $(OTHER_PYTHONS:%=on-%)
+.PHONY: help demo lab test test-all chaos check coverage constraints clean system others $(OTHER_PYTHONS:%=on-%)
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -25,7 +25,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "PYTHON=python3.12 chooses the Python, VENV=DIR where it is set up (now: $(VENV)),"
-	@echo "ARGS='--speed 1' what \`demo' and \`lab' take, JupyterLab's own arguments among it."
+	@echo "ARGS='--speed 1' what \`demo' and \`lab' take, JupyterLab's own arguments among it; ARGS='--rounds 9 --seed 1'"
+	@echo "what \`chaos' takes (ARGS=--help lists it)."
 
 demo: $(VENV)/.ready-demo ## run the quickstart on a local ZOOOP; the notebook and its HTML go to build/
 	@$(BIN)/python -m zooop_nb demo --out $(OUT) $(ARGS)
@@ -43,6 +44,9 @@ test: $(VENV)/.ready-test system ## check the source and run all tests (sets up 
 
 test-all: ## the tests that need no browser, on every Python of 3.11 to 3.13 on this machine
 	@$(MAKE) others TESTS="$(PORTABLE_TESTS)"
+
+chaos: $(VENV)/.ready-test ## 300 kills and 300 interrupts at random moments: what was paid against the ledger
+	$(BIN)/python tests/faults/chaos.py $(ARGS)
 
 check: $(VENV)/.ready-test ## only the checks of the source: format, lint, types, imports
 	$(BIN)/ruff format --check

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.crash import Scene
+from tests.faults.stage import Stages
 from tests.support.holding_proxy import HoldingProxy
 from tests.support.sandbox_harness import SandboxHarness
 
@@ -29,3 +30,10 @@ def scene(sandbox: SandboxHarness, proxy: HoldingProxy, tmp_path: Path) -> Scene
     """A scene with empty books and an empty home."""
     sandbox.reset()
     return Scene(sandbox, proxy, tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
+    """The stages of random rounds."""
+    with Stages(tmp_path_factory.mktemp("chaos")) as stages:
+        yield stages

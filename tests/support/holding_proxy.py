@@ -15,14 +15,17 @@ from urllib.parse import urlsplit
 class Hold:
     """One request, or its response, that is held once.
 
-    `request` is a regular expression over `METHOD /path`. Of a request nothing passes; of an answer the
-    first `passes` bytes do, its head among them.
+    `request` is a regular expression over `METHOD /path`; the first `after` such requests are not held. Of
+    the held one, or of its response, the first `passes` bytes pass, the head among them.
     """
 
-    def __init__(self, request: str, side: Literal["request", "answer"], passes: int = 0) -> None:
+    def __init__(
+        self, request: str, side: Literal["request", "answer"], passes: int = 0, after: int = 0
+    ) -> None:
         self.request = re.compile(request)
         self.side = side
         self.passes = passes
+        self._before = iter(range(after))
         self.reached = threading.Event()
         """Set once something is held; for a response, the server has acted by then."""
         self.opened = threading.Event()
@@ -34,7 +37,11 @@ class Hold:
     def takes(self, request: bytes) -> bool:
         """Return whether this request is the one to hold."""
         line = request.partition(b"\r\n")[0].decode("latin-1")
-        return self.request.match(line) is not None and self._taken.acquire(blocking=False)
+        return (
+            self.request.match(line) is not None
+            and next(self._before, None) is None
+            and self._taken.acquire(blocking=False)
+        )
 
 
 class HoldingProxy:
@@ -59,13 +66,23 @@ class HoldingProxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Listen no more."""
         self._listener.close()
 
-    def hold(self, request: str, side: Literal["request", "answer"], passes: int = 0) -> Hold:
-        """Hold the next such request, or its response."""
-        hold = Hold(request, side, passes)
+    def hold(self, request: str, side: Literal["request", "answer"], passes: int = 0, after: int = 0) -> Hold:
+        """Hold the next such request, or its response; or the one after `after` of them."""
+        hold = Hold(request, side, passes, after)
         self._holds.append(hold)
         return hold
+
+    def release(self) -> None:
+        """Let everything pass that is held, and hold nothing any more."""
+        holds, self._holds = self._holds, []
+        for hold in holds:
+            hold.opened.set()
 
     def _serve(self) -> None:
         while True:
@@ -93,11 +110,17 @@ class HoldingProxy:
                         if between:
                             between, count = False, 0
                             hold = next((each for each in self._holds if each.takes(data)), None)
-                            if hold and hold.side == "request" and not _wait(hold, client):
+                        if hold and hold.side == "request" and count <= hold.passes < count + len(data):
+                            passes = hold.passes - count
+                            server.sendall(data[:passes])
+                            count, data = count + passes, data[passes:]
+                            if not _wait(hold, client):
                                 return
+                        count += len(data)
                         server.sendall(data)
                         continue
-                    between = True
+                    if not between:
+                        between, count = True, 0
                     if hold and hold.side == "answer" and count + len(data) > hold.passes:
                         passes = max(hold.passes - count, 0)
                         client.sendall(data[:passes])

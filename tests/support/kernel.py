@@ -81,9 +81,12 @@ class Cell:
 
 
 class Kernel:
-    """A kernel and its client. `env` is added to this process's environment; modules in `path` come first."""
+    """A kernel and its client. `env` is added to this process's environment; modules in `path` come first.
 
-    def __init__(self, env: Mapping[str, str], path: Path | None = None) -> None:
+    With `wait=False` it starts beside what the caller does, until `ready()` waits for it.
+    """
+
+    def __init__(self, env: Mapping[str, str], path: Path | None = None, *, wait: bool = True) -> None:
         self.manager = KernelManager()
         whole = {**os.environ, **env}
         if path is not None:
@@ -93,8 +96,9 @@ class Kernel:
         self.manager.start_kernel(env=whole, extra_arguments=options)
         self.client = self.manager.blocking_client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=PATIENCE)
         self.cells: dict[str, Cell] = {}
+        if wait:
+            self.ready()
 
     def __enter__(self) -> "Kernel":
         return self
@@ -103,6 +107,11 @@ class Kernel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def ready(self) -> "Kernel":
+        """Wait until it answers."""
+        self.client.wait_for_ready(timeout=PATIENCE)
+        return self
 
     def close(self) -> None:
         """Ask it to shut down, so that it writes its coverage data; one that does not answer is killed."""
