@@ -255,8 +255,8 @@ class Studio:
         An order is sent again under its key if that is safe, then followed and its outputs downloaded. One
         whose state cannot be determined is `unknown` in the gallery, with the reason as its error.
         """
-        tasks, others = self.checkout.resume(order_id)
-        return Gallery((*others, *(task.final_result() for task in tasks)))
+        tasks, others = self.checkout.resume(order_id, self.frontend.origin())
+        return Gallery((*others, *tasks.final_results()))
 
     def describe(
         self,

@@ -108,7 +108,7 @@ class Scene:
             if record.credits != task["creditsCharged"] or not record.ended:
                 found.append(f"order {record.order_id}: {record.state}, {record.credits} credits")
             for output in record.outputs:
-                file = Path(output["path"])
+                file = self.home / "media" / output["path"]
                 if file.name.startswith(".") or not file.is_file():
                     found.append(f"{file} is no picture")
                     continue

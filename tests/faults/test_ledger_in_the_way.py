@@ -143,5 +143,5 @@ def test_a_disk_that_is_full_after_the_submit_loses_no_paid_order(
         assert error["ename"] == "LedgerError"
         assert "%zooop resume" in error["traceback"][-1]
         again = kernel.ok(ORDER)
-    assert "attached to the order that an earlier run of this cell left" in again.text
+    assert "→ takes up 1 order " in again.text
     assert len(sandbox.tasks) == 1

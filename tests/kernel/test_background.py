@@ -63,7 +63,7 @@ def test_the_same_cell_again_is_a_new_order_while_a_live_kernel_follows_the_firs
 ) -> None:
     code = "task = %zooop image -m flash --background a panda that is followed"
     kernel.ok(code)
-    assert "attached" not in kernel.ok(code).text
+    assert "takes up" not in kernel.ok(code).text
     assert len(slow_sandbox.tasks) == 2
     slow_sandbox.advance()
     kernel.ok("await task;")

@@ -10,7 +10,7 @@ from tests.support.holding_proxy import HoldingProxy
 from tests.support.kernel import PATIENCE, Cell, Kernel
 from tests.support.sandbox_harness import SandboxHarness
 
-STOPPED = "Waiting stopped; the task goes on and is paid. Run the cell again to attach to it, or resume."
+STOPPED = "Waiting stopped; the task goes on and is paid. Run the cell again to take it up, or resume."
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_the_same_cell_again_attaches_and_pays_once(kernel: Kernel, slow_sandbox
     code = "r = %zooop image -m flash a panda twice\nr.credits"
     stopped(kernel, running(kernel, code))
     again = ended(kernel, slow_sandbox, code)
-    assert "attached to the order that an earlier run of this cell left; nothing more to pay" in again.text
+    assert "→ takes up 1 order of the run of " in again.text
     (task,) = slow_sandbox.tasks
     assert task["status"] == "succeeded"
     assert int(again.result["text/plain"]) == task["creditsCharged"] == 1
@@ -97,7 +97,7 @@ def test_another_cell_with_the_same_words_is_a_new_order(
 ) -> None:
     stopped(kernel, running(kernel, "%zooop image -m flash a panda elsewhere"))
     cell = ended(kernel, slow_sandbox, "\n%zooop image -m flash a panda elsewhere")
-    assert "attached" not in cell.text
+    assert "takes up" not in cell.text
     assert len(slow_sandbox.tasks) == 2
 
 
@@ -105,7 +105,7 @@ def test_fresh_makes_a_new_order_whatever_was_left(kernel: Kernel, slow_sandbox:
     code = "%zooop image -m flash --fresh a fresh panda"
     stopped(kernel, running(kernel, code))
     cell = ended(kernel, slow_sandbox, code)
-    assert "attached" not in cell.text
+    assert "takes up" not in cell.text
     assert len(slow_sandbox.tasks) == 2
 
 
@@ -113,10 +113,10 @@ def test_three_variants_attach_each_once_in_their_order(kernel: Kernel, slow_san
     code = "three = %zooop image -m flash -n 3 three pandas"
     cell = stopped(kernel, running(kernel, code, tasks=3))
     assert cell.error["traceback"] == [
-        "Waiting stopped; the tasks go on and are paid. Run the cell again to attach, or resume."
+        "Waiting stopped; the tasks go on and are paid. Run the cell again to take them up, or resume."
     ]
     again = ended(kernel, slow_sandbox, code, tasks=3)
-    assert "attached to 3 orders" in again.text
+    assert "→ takes up 3 orders of the run of " in again.text
     made = [task["taskId"] for task in slow_sandbox.tasks]
     assert len(made) == 3
     assert sorted(kernel.value("[r.task_id for r in three]")) == sorted(made)
@@ -147,7 +147,7 @@ def test_a_loop_attaches_to_what_was_stopped_and_pays_for_the_rest(
     tasks = [task["taskId"] for task in slow_sandbox.tasks]
     # The first had come to its end before: run again, it is a new order. The second was left.
     assert kernel.value("[one.task_id for one in made]") == tasks[1:]
-    assert cell.text.count("attached") == 1
+    assert cell.text.count("takes up") == 1
 
 
 def test_an_interrupt_before_the_submit_leaves_nothing_to_pay(

@@ -76,20 +76,26 @@ def describe(session: ShellSession, command: Command, namespace: Namespace) -> "
 def resume(session: ShellSession, command: Command, namespace: Namespace) -> "Gallery | Result | None":
     """Pick up what is unfinished, or one order."""
     from zooop_nb.results.values import Gallery
+    from zooop_nb.tasks.task import WaitingStopped
 
     position = session.cell_position()
     arguments = [expand_text(each, namespace) for each in command.arguments]
     order_id = one(arguments, "resume", "an order's id") if arguments else None
-    tasks, others = session.studio().checkout.resume(order_id)
+    tasks, others = session.studio().checkout.resume(order_id, session.origin())
     if not tasks and not others:
         print("Nothing is unfinished.")
         return Gallery(()) if position == "used" else None
-    for result in others:
-        print(f"{result.order_id}  {result.status}: {result.error or 'ended'}")
-    results = (*others, *(task.final_result() for task in _watch(tasks)))
-    if order_id is not None:
-        return _display(results[0], command.silent, position)
-    return _display(Gallery(results), command.silent, position)
+    try:
+        for result in others:
+            print(f"{result.order_id}  {result.status}: {result.error or 'ended'}")
+        results = (*others, *_watch(tasks).final_results())
+        if order_id is not None:
+            return _display(results[0], command.silent, position)
+        return _display(Gallery(results), command.silent, position)
+    except WaitingStopped:
+        raise
+    except KeyboardInterrupt:
+        raise tasks.interrupted() from None
 
 
 COMMANDS: Final[Mapping[str, Callable[[ShellSession, Command, Namespace], Any]]] = {

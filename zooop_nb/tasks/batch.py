@@ -21,6 +21,8 @@ class PricedBatch:
     """Orders that are only followed on, at no cost."""
     continued: Continued | None = None
     """The run of the cell that this one continues."""
+    origin: Origin = Origin()
+    """Where it is written."""
     elsewhere: tuple[OrderRecord, ...] = ()
     """Open orders of other places that ask for the same."""
 
@@ -38,11 +40,6 @@ class PricedBatch:
     def total(self) -> Number:
         """What is left to pay, in credits."""
         return sum(priced.total for priced in self.orders)
-
-    @property
-    def origin(self) -> Origin:
-        """Where it was written."""
-        return self.orders[0].order.origin if self.orders else Origin()
 
     @property
     def question(self) -> str:

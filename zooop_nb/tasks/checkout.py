@@ -166,12 +166,14 @@ class Checkout:
         with self._let_go_on_error(holding):
             return loop.shared().run(self._placed(holding, batch, background))
 
-    def resume(self, order_id: str | None = None) -> tuple[Tasks, tuple[Result, ...]]:
+    def resume(
+        self, order_id: str | None = None, origin: Origin | None = None
+    ) -> tuple[Tasks, tuple[Result, ...]]:
         """Pick up what is unfinished, or one order: the tasks that are followed now, and the other orders
-        with the reason why they are not."""
+        with the reason why they are not. `origin` is where that is asked for."""
         holding = Holding()
         with self._let_go_on_error(holding):
-            return loop.shared().run(self._resumed(holding, order_id))
+            return loop.shared().run(self._resumed(holding, order_id, origin or Origin()))
 
     def last(self, origin: Origin, *, fresh: bool = False) -> OrderRecord | None:
         """Return the order that `again` starts from, for a run of a cell; see `Ledger.last`."""
@@ -277,7 +279,12 @@ class Checkout:
         if new:
             await holding.step(lambda: self.ledger.record_quotes(new))
         elsewhere = {each.order_id: each for there in taken for each in there.elsewhere}
-        return PricedBatch(tuple(placed), continued=found.continued, elsewhere=tuple(elsewhere.values()))
+        return PricedBatch(
+            tuple(placed),
+            continued=found.continued,
+            origin=origin,
+            elsewhere=tuple(elsewhere.values()),
+        )
 
     async def _taken_up(
         self, holding: Holding, orders: Sequence[Order], counts: Sequence[int], origin: Origin
@@ -349,7 +356,7 @@ class Checkout:
                 approve=partial(self._approve, batch.total),
                 budget=self._settings.budget,
                 sets_budget=self._sets_budget,
-                run=run,
+                run=run if batch.records else None,
                 resent=[each.order_id for each in attached if each.state == "intended"],
             )
 
@@ -391,7 +398,9 @@ class Checkout:
         if self._me is not None:
             check_wallet(self._me, total, queued)
 
-    async def _resumed(self, holding: Holding, order_id: str | None) -> tuple[Tasks, tuple[Result, ...]]:
+    async def _resumed(
+        self, holding: Holding, order_id: str | None, origin: Origin
+    ) -> tuple[Tasks, tuple[Result, ...]]:
         if not self.backend.clock.heard:
             # Ages are reckoned by the server's clock.
             await self._fresh_me()
@@ -421,7 +430,9 @@ class Checkout:
             ]
 
         claimed, others = await holding.step(claim)
-        return await self._placed(holding, PricedBatch(resumed=tuple(claimed)), False), tuple(others)
+        return await self._placed(holding, PricedBatch(resumed=tuple(claimed), origin=origin), False), tuple(
+            others
+        )
 
     def _why_not_resumed(self, record: OrderRecord) -> Result | None:
         """Return the order as a result that says why it is not followed on; None if it can be."""

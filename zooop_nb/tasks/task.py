@@ -279,11 +279,11 @@ class Tasks(Sequence[Task]):
 
         Blocks in between. An interrupt stops the waiting for all of them.
         """
-        changed = threading.Event()
-        self._foreground()
-        for task in self._tasks:
-            task.feed.listen(changed.set)
         try:
+            changed = threading.Event()
+            self._foreground()
+            for task in self._tasks:
+                task.feed.listen(changed.set)
             while not all(task.feed.closed for task in self._tasks):
                 yield [task.progress.now() for task in self._tasks if task.progress is not None]
                 changed.wait(every)
@@ -297,12 +297,15 @@ class Tasks(Sequence[Task]):
         A failed task is in the gallery with its error; if all failed, the first one's error is raised. An
         interrupt stops the waiting for all of them.
         """
-        self._foreground()
+        return self._gathered(self.final_results())
+
+    def final_results(self) -> list[Result]:
+        """Block as `result` does; return the result of each task, failed and refused ones too."""
         try:
-            results = [task._final() for task in self._tasks]
+            self._foreground()
+            return [task._final() for task in self._tasks]
         except KeyboardInterrupt:
             raise self.interrupted() from None
-        return self._gathered(results)
 
     def single_or_gallery(self) -> Result | Gallery:
         """Block as `result` does; return the result of a single task itself."""
