@@ -199,6 +199,8 @@ def test_a_budget_of_the_line_stops_it_before_the_submit(
 
 
 def test_a_budget_of_the_session_counts_what_was_spent(kernel: Kernel, quick_sandbox: SandboxHarness) -> None:
+    # What this kernel has spent so far was another session's.
+    kernel.ok("import os; os.environ['ZOOOP_NB_SESSION'] = 'a session of its own'")
     kernel.ok("%zooop config budget=2")
     try:
         kernel.ok("%zooop image -m flash -n 2 a red panda;")

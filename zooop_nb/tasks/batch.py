@@ -1,6 +1,6 @@
 """What one call will do, priced: shown and confirmed before anything is submitted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zooop_nb.contract.credits import Number, credits_text
 from zooop_nb.ledger import Continued, OrderRecord
@@ -21,7 +21,7 @@ class PricedBatch:
     """Orders that are only followed on, at no cost."""
     continued: Continued | None = None
     """The run of the cell that this one continues."""
-    origin: Origin = Origin()
+    origin: Origin = field(default_factory=Origin)
     """Where it is written."""
     elsewhere: tuple[OrderRecord, ...] = ()
     """Open orders of other places that ask for the same."""
