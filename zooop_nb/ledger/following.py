@@ -187,7 +187,7 @@ class Following(LedgerFile):
 
     @writes
     def _let_go(self, db: sqlite3.Connection, order_ids: Collection[str], why: str | None) -> None:
-        withdraw(db, order_ids, why or "It was stopped before it was sent.")
+        withdraw(db, order_ids, why or "It was stopped before it was sent.", follower=self.process.id)
         db.executemany(
             "UPDATE orders SET follower = NULL, error = coalesce(?, error), updated_at = ? WHERE order_id = ?"
             " AND follower = ? AND NOT (target = 'describe' AND state = 'intended')",

@@ -47,12 +47,12 @@ def add_event(
     )
 
 
-def withdraw(db: sqlite3.Connection, order_ids: Iterable[str], why: str) -> None:
-    """Withdraw those of the orders that are queued."""
+def withdraw(db: sqlite3.Connection, order_ids: Iterable[str], why: str, *, follower: str) -> None:
+    """Withdraw those of the orders that are queued by a process."""
     db.executemany(
         "UPDATE orders SET state = 'withdrawn', follower = NULL, error = ?, updated_at = ?"
-        " WHERE order_id = ? AND state = 'queued'",
-        [(why, now(), order_id) for order_id in order_ids],
+        " WHERE order_id = ? AND state = 'queued' AND follower = ?",
+        [(why, now(), order_id, follower) for order_id in order_ids],
     )
 
 

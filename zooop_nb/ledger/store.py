@@ -77,7 +77,7 @@ class Ledger(Following):
     @writes
     def withdraw(self, db: sqlite3.Connection, order_ids: Iterable[str], why: str) -> None:
         """Record that those of the orders that are queued are not sent: they cost nothing."""
-        withdraw(db, order_ids, why)
+        withdraw(db, order_ids, why, follower=self.process.id)
 
     @writes
     def record_description(

@@ -7,13 +7,12 @@ It is called on the caller's thread; its steps run on the background loop.
 import asyncio
 import getpass
 import uuid
-from collections.abc import Collection, Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from functools import cached_property, partial
-from typing import Any, Final, TypeVar, Unpack
+from typing import Final, TypeVar, Unpack
 from weakref import WeakSet
 
 from zooop_nb import settings as settings_
@@ -21,12 +20,12 @@ from zooop_nb.contract.backend import Backend
 from zooop_nb.contract.credits import Number
 from zooop_nb.contract.limits import tasks_at_once
 from zooop_nb.contract.shapes import Me
-from zooop_nb.errors import Action, ConfirmationNeeded, Declined, LedgerError, OrderUnknown, remedy
-from zooop_nb.ledger import Ledger, OrderRecord, Outcome, Reservation, TakenUp, TakeUp, Wanted
+from zooop_nb.errors import Action, ConfirmationNeeded, Declined, LedgerError, remedy
+from zooop_nb.ledger import Ledger, OrderRecord, Outcome, Reservation, TakenUp, TakeUp
 from zooop_nb.orders.approval import check_call_budget, check_session_budget, check_wallet, must_confirm
 from zooop_nb.orders.catalogue import Catalogue
 from zooop_nb.orders.inputs import MediaStore
-from zooop_nb.orders.order import Order, Origin
+from zooop_nb.orders.order import Origin
 from zooop_nb.orders.pricing import PricedOrder, price, record_for, resolve
 from zooop_nb.orders.request import OrderRequest, SpendingOptions
 from zooop_nb.results.values import Quoted, Result
@@ -37,20 +36,14 @@ from zooop_nb.tasks.frontend import Frontend
 from zooop_nb.tasks.holding import Holding
 from zooop_nb.tasks.progress import ProgressFeed
 from zooop_nb.tasks.queue import queue_of
-from zooop_nb.tasks.resending import may_follow, may_resend, stamp
+from zooop_nb.tasks.resuming import Resumer
 from zooop_nb.tasks.runner import TaskRunner
-from zooop_nb.tasks.sender import DESCRIPTION_LOST, requests
 from zooop_nb.tasks.task import Task, Tasks, WaitingStopped
 
 T = TypeVar("T")
 
 QUOTES_AT_ONCE: Final = 8
 """Orders that are priced side by side."""
-TAKES_UP_PAID_WITHIN: Final = timedelta(hours=12)
-"""How long ago an order that has succeeded may have been sent, for a re-run to take it up."""
-NAMES_OPEN_WITHIN: Final = timedelta(hours=24)
-"""How long ago an open order of another place may have been sent, to be named before an equal one is paid."""
-
 _checkouts: "WeakSet[Checkout]" = WeakSet()
 
 
@@ -74,6 +67,7 @@ class Checkout:
         self.media_store = MediaStore(backend, ledger, settings.cache_path / "params")
         self._settings = settings
         self._runner = TaskRunner(backend, ledger, settings.media_path)
+        self._resumer = Resumer(backend, ledger, self._runner)
         self._me: Me | None = None
         self._followed: dict[Task, str | None] = {}
         """The tasks that are followed, each with the execution that waits for it, if any does."""
@@ -256,11 +250,13 @@ class Checkout:
         anything left to pay.
         """
         store = self.media_store.for_call()
-        orders = await _side_by_side(
+        orders = await loop.side_by_side(
             [resolve(request, self.catalogue, store, origin) for request in requests]
         )
         counts = [request.count for request in requests]
-        found = await self._taken_up(holding, orders, counts, origin) if take_up else TakeUp()
+        found = await self._resumer.take_up(holding, orders, counts, origin) if take_up else TakeUp()
+        if take_up and origin.execution is not None:
+            self._executions.add(origin.execution)
         taken = found.found or (TakenUp(),) * len(orders)
         wanted = list(zip(orders, counts, taken, strict=True))
         missing = {order.fingerprint: order for order, count, there in wanted if len(there.orders) < count}
@@ -268,7 +264,7 @@ class Checkout:
         # The wallet is asked about beside the quotes.
         quotes = [price(order, self.backend, store, slots) for order in missing.values()]
         me = self._fresh_me() if paying and missing else self._known_me()
-        priced, _ = await _both(_side_by_side(quotes), me)
+        priced, _ = await loop.both(loop.side_by_side(quotes), me)
         by_fingerprint = dict(zip(missing, priced, strict=True))
         batch = str(uuid.uuid4())
         placed = [
@@ -285,55 +281,6 @@ class Checkout:
             origin=origin,
             elsewhere=tuple(elsewhere.values()),
         )
-
-    async def _taken_up(
-        self, holding: Holding, orders: Sequence[Order], counts: Sequence[int], origin: Origin
-    ) -> TakeUp:
-        """Take up what earlier runs of the cell left. Raises `OrderUnknown` for what may be paid, and can
-        neither be followed nor bought over."""
-        now = self.backend.clock.now()
-        wanted = [
-            Wanted(
-                fingerprint=order.fingerprint,
-                count=count,
-                token=self.backend.token,
-                host=self.backend.host,
-                mode=self.backend.mode,
-                paid_since=stamp(now - TAKES_UP_PAID_WITHIN),
-                named_since=stamp(now - NAMES_OPEN_WITHIN),
-            )
-            for order, count in zip(orders, counts, strict=True)
-        ]
-        run = origin.run_of_cell()
-
-        def take() -> TakeUp:
-            found = self.ledger.take_up(run, wanted, can_follow=self._can_follow)
-            holding.taken += [record for each in found.found for record in each.orders]
-            return found
-
-        found = await holding.step(take)
-        if run is not None:
-            self._executions.add(run.execution)
-        for there, count in zip(found.found, counts, strict=True):
-            if there.lost and len(there.orders) < count:
-                lost = there.lost[0]
-                if lost.state != "unknown":
-                    why = "Whether it arrived cannot be told, and it is too old to be sent again."
-                    await holding.step(partial(self.ledger.record_unknown, lost.order_id, why))
-                raise OrderUnknown(
-                    f"An earlier run of this cell ordered the same, and it may be paid: order "
-                    f"{lost.order_id}. It is not bought again.",
-                    order_id=lost.order_id,
-                    remedies=[remedy(Action.ORDER_FRESH, order=lost.order_id)],
-                )
-        return found
-
-    def _can_follow(self, record: OrderRecord) -> bool:
-        if record.state == "succeeded":
-            return True
-        if record.target == "describe":
-            return record.order_id in requests()
-        return (may_resend if record.task_id is None else may_follow)(record, self.backend)
 
     def _with_records(self, priced: PricedOrder, count: int, taken: TakenUp, batch: str) -> PricedOrder:
         """Return the priced order with its records: those taken up, and new ones up to `count`."""
@@ -405,69 +352,9 @@ class Checkout:
             # Ages are reckoned by the server's clock.
             await self._fresh_me()
 
-        def claim() -> tuple[list[OrderRecord], list[Result]]:
-            self.ledger.withdraw_of_the_dead()
-            if order_id is None:
-                records = self.ledger.unfinished()
-                left = self.ledger.left_over()
-            else:
-                records, left = [self.ledger.find(order_id)], []
-            reasons = {each.order_id: self._why_not_resumed(each) for each in records}
-            claimed = self.ledger.claim([each for each in records if reasons[each.order_id] is None])
-            holding.order_ids += [each.order_id for each in claimed]
-            known = {each.order_id for each in claimed}
-            others = [
-                reasons[each.order_id] or self._followed_by_another(each)
-                for each in records
-                if each.order_id not in known
-            ]
-            withdrawn = self.ledger.withdrawn_beside(records)
-            self.ledger.record_shown([each.order_id for each in left])
-            return claimed, [
-                *map(self._runner.result_of, left),
-                *others,
-                *map(self._runner.result_of, withdrawn),
-            ]
-
-        claimed, others = await holding.step(claim)
-        return await self._placed(holding, PricedBatch(resumed=tuple(claimed), origin=origin), False), tuple(
-            others
-        )
-
-    def _why_not_resumed(self, record: OrderRecord) -> Result | None:
-        """Return the order as a result that says why it is not followed on; None if it can be."""
-        if record.state == "quoted":
-            return replace(self._runner.result_of(record), error="It was only quoted; nothing was sent.")
-        if record.ended:
-            return self._runner.result_of(record)
-        if self.ledger.is_followed(record):
-            return self._followed_by_another(record)
-        if record.target == "describe":
-            if record.order_id in requests():
-                return None
-            if record.state != "unknown":
-                why = f"{DESCRIPTION_LOST}: its session ended before the answer came."
-                self.ledger.record_unknown(record.order_id, why)
-            return self._runner.result_of(self.ledger.get(record.order_id))
-        if record.task_id is None and not may_resend(record, self.backend):
-            why = (
-                "its first sending is over 23 hours ago, or its time is impossible"
-                if may_follow(record, self.backend)
-                else f"it was sent with another token or to another host ({record.host})"
-            )
-            why = f"Whether it arrived cannot be told, and it is not sent again: {why}."
-            self.ledger.record_unknown(record.order_id, why)
-            return self._runner.result_of(self.ledger.get(record.order_id))
-        if record.task_id is not None and not may_follow(record, self.backend):
-            why = f"Only the token that made it can see it, at {record.host}."
-            return replace(self._runner.result_of(record), error=why)
-        return None
-
-    def _followed_by_another(self, record: OrderRecord) -> Result:
-        what = "will send it" if record.state == "queued" else "follows it"
-        return replace(
-            self._runner.result_of(self.ledger.get(record.order_id)), error=f"a live session {what}"
-        )
+        claimed, others = await holding.step(partial(self._resumer.claim, order_id, holding))
+        batch = PricedBatch(resumed=tuple(claimed), origin=origin)
+        return await self._placed(holding, batch, False), tuple(others)
 
     async def _fresh_me(self) -> Me:
         self._me = await self.backend.me()
@@ -475,20 +362,3 @@ class Checkout:
 
     async def _known_me(self) -> Me:
         return self._me or await self._fresh_me()
-
-
-async def _side_by_side(work: Collection[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return the results in the given order. If one fails, the others are cancelled, and end first."""
-    tasks = [asyncio.ensure_future(each) for each in work]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
-
-
-async def _both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, Any]) -> tuple[T, Any]:
-    first, second = await _side_by_side([one, other])
-    return first, second

@@ -9,12 +9,13 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
+S = TypeVar("S")
 T = TypeVar("T")
 
 SHUTDOWN_TIMEOUT: Final = 2.0
@@ -75,6 +76,25 @@ async def off_loop(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
         # Once the interpreter ends, no thread is started any more.
         return call(*args, **kwargs)
     return await done
+
+
+async def side_by_side(work: Collection[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return the results in the given order. If one fails, the others are cancelled, and end first."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+async def both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, S]) -> tuple[T, S]:
+    """Return what both return; as `side_by_side`."""
+    works: list[Coroutine[Any, Any, Any]] = [one, other]
+    first, second = await side_by_side(works)
+    return first, second
 
 
 _loops: dict[int, BackgroundLoop] = {}

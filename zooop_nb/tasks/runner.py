@@ -33,11 +33,11 @@ class TaskRunner:
         self._folder = folder
         self._sender = Sender(backend, ledger)
         self._follower = Follower(backend, ledger, folder)
+        self._loop: loop.BackgroundLoop | None = None
+        """The loop that the following runs on, and that stops them at the end of the process."""
         self._running: dict[str, asyncio.Task[Any]] = {}
         """What follows each order now, by its id."""
         self._stopping: set[str] = set()
-        self._loop: loop.BackgroundLoop | None = None
-        """The loop that stops them at the end of the process."""
 
     def result_of(self, record: OrderRecord) -> Result:
         """Return an order as a result, its files in the folder."""
@@ -90,6 +90,7 @@ class TaskRunner:
 
         A request that is on its way goes on.
         """
+        self._here()
         order_ids = tuple(order_ids)
         self._stopping.update(order_ids)
         try:
@@ -108,14 +109,18 @@ class TaskRunner:
         """Somebody waits for the order from now on. Called on the background thread."""
         queue_of(self._backend.host, self._backend.token).foreground(order_id)
 
+    def _here(self) -> None:
+        """Start anew on the loop of a forked child: what the parent follows is not followed here."""
+        here = loop.shared()
+        if self._loop is not here:
+            self._loop, self._running, self._stopping = here, {}, set()
+            here.before_stop.append(lambda: self.stop(tuple(self._running)))
+
     def _register(self, order_id: str) -> None:
         task = asyncio.current_task()
         assert task is not None
+        self._here()
         self._running[order_id] = task
-        here = loop.shared()
-        if self._loop is not here:
-            self._loop = here
-            here.before_stop.append(lambda: self.stop(tuple(self._running)))
 
     async def _released(self, record: OrderRecord) -> OrderRecord:
         try:

@@ -104,9 +104,11 @@ class Sender:
         refusal costs nothing.
         """
         if record.state != "queued":
-            # Taken up: its request is still on its way, or it has ended.
+            # Taken up: its request is still on its way, or it has ended meanwhile.
             request = requests().get(record.order_id)
-            return record if request is None else await asyncio.shield(request)
+            if request is None:
+                return await loop.off_loop(self._ledger.get, record.order_id)
+            return await asyncio.shield(request)
         feed.say(record, "sending")
         return await self._joined(record.order_id, partial(self._description, record))
 
