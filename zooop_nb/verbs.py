@@ -17,7 +17,7 @@ ORDER_OPTIONS: Final = frozenset(
 RECIPE_OPTIONS: Final = ORDER_OPTIONS - {"model", "version", "best", "cheap"}
 """The options of an AI tool or template, which fixes its own model."""
 AGAIN_OPTIONS: Final = ORDER_OPTIONS - {"model", "best", "cheap"}
-DESCRIBE_OPTIONS: Final = frozenset({"language", "ask", "yes", "budget", "tag"})
+DESCRIBE_OPTIONS: Final = frozenset({"language", "ask", "yes", "budget", "fresh", "tag"})
 
 
 @dataclass(frozen=True, slots=True)
