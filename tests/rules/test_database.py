@@ -284,7 +284,7 @@ def full(path: Path, count: int = 60) -> list[str]:
 
 def truncate(path: Path) -> None:
     with path.open("r+b") as file:
-        file.truncate(path.stat().st_size * 2 // 3)
+        file.truncate(path.stat().st_size * 3 // 4)
 
 
 def zero_a_page(path: Path) -> None:
