@@ -3,13 +3,46 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from zooop_nb.contract.credits import Number
-from zooop_nb.ledger import Execution, Ledger, OrderRecord, Reservation
+from zooop_nb.ledger import Execution, Ledger, OrderRecord, ProcessLock, Reservation
 from zooop_nb.ledger.record import now
 
 TOKEN, HOST = "digest", "https://api.zooop.ai"
+
+
+class Kernel(Ledger):
+    """A ledger as another kernel has it: with a process lock of its own."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._own = ProcessLock(self.path.parent / "sessions")
+
+    @property
+    def process(self) -> ProcessLock:
+        """The kernel's own lock, and not this process's."""
+        return self._own
+
+    def die(self) -> None:
+        """End without a word, as a killed kernel does."""
+        self._db.close()
+        self._own.close()
+
+
+def ago(**units: float) -> str:
+    """Return a time in the past, as the ledger writes it; `units` are those of `timedelta`."""
+    then = datetime.now(UTC) - timedelta(**units)
+    return then.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def a_run(
+    name: str, source: str = "c", notebook: str | None = "n.ipynb", cell_id: str | None = None
+) -> Execution:
+    """Return the run `name` of a cell; `source` stands for the hash of its source."""
+    return Execution(name, notebook, source, cell_id)
 
 
 def an_order(**known: Any) -> OrderRecord:
@@ -63,7 +96,7 @@ def quoted(ledger: Ledger, **known: Any) -> str:
 
 def queued(ledger: Ledger, run: Execution | None = None, **known: Any) -> str:
     """Reserve a new order, asked for by `run`; return its id."""
-    record = an_order(**known)
+    record = an_order(**{"notebook": run.notebook if run else None, **known})
     if record.target != "describe":
         ledger.record_quotes([record])
     ledger.reserve(a_reservation(record, run=run))
