@@ -42,7 +42,7 @@ def _interrupted_at(moment: int, call: Callable[[], object]) -> None:
             sys.setprofile(None)
             raise KeyboardInterrupt
 
-    # A finalizer that the collector calls would swallow the interrupt, and the call would pass for a whole one.
+    # A finalizer that the collector calls would swallow the interrupt, and the call pass for a whole one.
     gc.disable()
     sys.setprofile(profile)
     try:
