@@ -194,7 +194,7 @@ def test_all_that_are_cancelled_at_once_leave_the_queue_empty() -> None:
 
 
 def refusal(status: int, code: str) -> APIError:
-    return class_for(status, "", code)("no", status=status, code=code)
+    return class_for(status, "", code)("no", status=status, type="", code=code)
 
 
 REFUSED = an_order(model_id="m1")
