@@ -33,7 +33,7 @@ class Here:
     clock: Clock = field(default_factory=Clock)
 
 
-def here(**other: str) -> Backend:
+def here(**other: Any) -> Backend:
     return cast("Backend", Here(**other))
 
 

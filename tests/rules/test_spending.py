@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.interrupts import ends_on_another_thread, interrupted_at_each_moment
 from tests.support.orders import (
     Kernel,
     Refused,
@@ -302,6 +305,39 @@ def test_processes_that_reserve_at_once_never_exceed_the_limit_together(ledger: 
             each.kill()
             each.communicate()
     assert asked(ledger, budget=100) == (0, 100, 0), "what the dead had queued counts nothing"
+
+
+def test_threads_that_reserve_at_once_never_exceed_the_limit_together(ledger: Ledger) -> None:
+    ready = threading.Barrier(16)
+
+    def order(_: int) -> bool:
+        record = ledger.get(quoted(ledger, quoted=3))
+        ready.wait()
+        try:
+            ledger.reserve(a_reservation(record, approve=within_limit(3), budget=20))
+        except Refused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(order, range(16))) == 6
+    assert spent(ledger) == 18
+
+
+def test_an_interrupt_at_any_moment_of_a_reservation_leaves_no_order_followed_that_is_not_reserved(
+    ledger: Ledger,
+) -> None:
+    record = ledger.get(quoted(ledger))
+    moments = 0
+    for _ in interrupted_at_each_moment(lambda: ledger.reserve(a_reservation(record))):
+        assert ends_on_another_thread(lambda: ledger.get(record.order_id))
+        assert ledger.process.held <= {record.order_id}
+        if ledger.process.held:
+            assert ledger.get(record.order_id).state == "queued"
+        moments += 1
+    assert moments > 5
+    ledger.let_go([record.order_id])
+    assert (spent(ledger), ledger.process.held) == (0, set())
 
 
 def test_what_the_dead_had_queued_is_withdrawn_and_what_they_sent_is_not(ledger: Ledger, path: Path) -> None:
