@@ -21,8 +21,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from tests.support.orders import a_reservation
 from zooop_nb.ledger import Ledger, OrderRecord
 from zooop_nb.ledger.dataframe import frame as frame_of
+from zooop_nb.ledger.record import now
 
 APPENDS = 300
 
@@ -57,8 +59,9 @@ def filled(ledger: Ledger, events: int) -> None:
     ledger._db.connection.execute("PRAGMA synchronous = OFF")
     for number in range(events // 4):
         one = record(number)
-        ledger.record_quote(one)
-        ledger.record_intents([one.order_id], wallet="personal")
+        ledger.record_quotes([one])
+        ledger.reserve(a_reservation(one, known={"wallet": "personal"}))
+        ledger.record_intent(one.order_id, now())
         ledger.record_submission(one.order_id, str(uuid.uuid4()), "queued")
         ledger.record_status(
             one.order_id,
@@ -69,7 +72,7 @@ def filled(ledger: Ledger, events: int) -> None:
             outputs=[{"url": f"https://storage.zooop.ai/{number}.webp"}],
             error=None,
         )
-        ledger.record_quote(record(number))
+        ledger.record_quotes([record(number)])
     ledger._db.connection.execute("PRAGMA synchronous = FULL")
 
 
@@ -121,7 +124,7 @@ def main() -> None:
         bare = plain(Path(folder, "plain.sqlite"))
         appended, inserted = [], []
         for _ in range(APPENDS):
-            appended.append(timed(lambda: ledger.record_quote(record(0))))
+            appended.append(timed(lambda: ledger.record_quotes([record(0)])))
             inserted.append(timed(bare))
         db.close()
         ledger.close()

@@ -19,6 +19,7 @@ from tests.support.media import moving
 from tests.support.sandbox_harness import SandboxHarness
 from zooop_nb import errors
 from zooop_nb.client import LiveBackend
+from zooop_nb.contract.backend import OnWait
 from zooop_nb.orders.order import Order, Origin
 from zooop_nb.orders.pricing import PricedOrder, price, resolve
 from zooop_nb.orders.request import OrderRequest
@@ -168,10 +169,10 @@ class Meddling(LiveBackend):
     before: Callable[[Path], object] | None = None
     after: Callable[[Path], object] | None = None
 
-    async def upload(self, file: Path, content_type: str) -> str:
+    async def upload(self, file: Path, content_type: str, on_wait: OnWait | None = None) -> str:
         if self.before is not None:
             self.before(file)
-        url = await super().upload(file, content_type)
+        url = await super().upload(file, content_type, on_wait)
         if self.after is not None:
             self.after(file)
         return url

@@ -128,11 +128,11 @@ def test_three_variants_attach_each_once_in_their_order(kernel: Kernel, slow_san
     assert kernel.value("[r.order_id for r in three]") == frame
 
 
-def test_a_loop_attaches_to_what_was_stopped_and_pays_for_the_rest(
+def test_a_loop_takes_up_what_was_made_and_what_was_stopped_and_pays_for_the_rest(
     kernel: Kernel, slow_sandbox: SandboxHarness
 ) -> None:
     code = (
-        "made = []\nfor n in range(2):\n    one = %zooop image -m flash the same panda\n    made.append(one)"
+        "made = []\nfor n in range(3):\n    one = %zooop image -m flash the same panda\n    made.append(one)"
     )
     cell = running(kernel, code)
     slow_sandbox.advance()
@@ -145,9 +145,12 @@ def test_a_loop_attaches_to_what_was_stopped_and_pays_for_the_rest(
     kernel.finish(cell)
     assert cell.status == "ok", cell.error
     tasks = [task["taskId"] for task in slow_sandbox.tasks]
-    # The first had come to its end before: run again, it is a new order. The second was left.
-    assert kernel.value("[one.task_id for one in made]") == tasks[1:]
-    assert cell.text.count("takes up") == 1
+    assert len(tasks) == 3
+    assert kernel.value("[one.task_id for one in made]") == tasks
+    assert [line.partition(": ")[2] for line in cell.text.splitlines() if "takes up" in line] == [
+        "1 made; 0 credits (--fresh orders new ones)",
+        "1 under way; 0 credits (--fresh orders new ones)",
+    ]
 
 
 def test_an_interrupt_before_the_submit_leaves_nothing_to_pay(
@@ -171,10 +174,11 @@ def test_an_interrupt_while_the_order_is_sent_still_pays_once(
     assert hold.reached.wait(PATIENCE)
     stopped(kernel, cell)
     assert cell.error["traceback"] == [STOPPED]
-    # The first sending is still under way while the second one, under the same key, is answered.
-    cell = running(kernel, code)
+    # The first sending is still under way; who takes the order up waits for its answer.
+    cell = kernel.send(code)
+    kernel.wait(lambda: "takes up 1 order" in cell.text)
     hold.opened.set()
-    assert hold.passed.wait(PATIENCE)
+    kernel.wait(lambda: "running" in last_line(cell))
     slow_sandbox.advance()
     assert kernel.finish(cell).status == "ok"
     assert len(slow_sandbox.tasks) == 1

@@ -1,15 +1,10 @@
 """Whether an order may be placed."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-
 import pytest
 
-from tests.support.interrupts import ends_on_another_thread, interrupted_at_each_moment
 from zooop_nb.contract.shapes import KeyInfo, Me, Project, TeamWallet, UserWallet
 from zooop_nb.errors import Action, OverBudget
-from zooop_nb.orders.approval import Budget, check_call_budget, check_wallet, must_confirm
+from zooop_nb.orders.approval import check_call_budget, check_session_budget, check_wallet, must_confirm
 
 
 def asks(
@@ -96,55 +91,22 @@ def test_the_calls_own_budget_holds_to_the_last_credit() -> None:
         check_call_budget(1, 0)
 
 
-def test_a_promise_that_is_too_much_says_what_is_left() -> None:
-    written: list[int] = []
-    write = partial(written.append, 1)
+def test_what_is_queued_is_in_the_wallet_still_and_spoken_for() -> None:
+    check_wallet(me(8), 5, queued=3)
+    with pytest.raises(OverBudget, match="holds 8, and 4 credits of it are reserved"):
+        check_wallet(me(8), 5, queued=4)
+    with pytest.raises(OverBudget, match="leaves 6 until midnight UTC, and 2 credits of it are reserved"):
+        check_wallet(me(80, 6), 5, queued=2)
+
+
+def test_the_sessions_budget_holds_to_the_last_credit_and_says_what_is_left() -> None:
+    check_session_budget(3, 7, 10)
     with pytest.raises(OverBudget, match="the budget of 10 has 3 left") as caught:
-        Budget().reserve(4, write, limit=10, committed=lambda: 7)
+        check_session_budget(4, 7, 10)
     assert [each.action for each in caught.value.remedies] == [Action.RAISE_BUDGET]
     with pytest.raises(OverBudget, match="has 0 left"):
-        Budget().reserve(1, write, limit=10, committed=lambda: 12)
-    assert written == []
+        check_session_budget(1, 12, 10)
 
 
-def test_without_a_limit_nobody_asks_what_is_spent() -> None:
-    written: list[int] = []
-    write = partial(written.append, 1)
-    Budget().reserve(10**9, write, limit=None, committed=lambda: pytest.fail("asked"))
-    assert written == [1]
-
-
-def test_many_threads_never_promise_more_than_the_budget() -> None:
-    written: list[int] = []
-    budget, ready = Budget(), threading.Barrier(16)
-
-    def order(_: int) -> bool:
-        ready.wait()
-        try:
-            budget.reserve(3, lambda: written.append(3), limit=20, committed=lambda: sum(written))
-        except OverBudget:
-            return False
-        return True
-
-    with ThreadPoolExecutor(16) as pool:
-        assert sum(pool.map(order, range(16))) == 6
-    assert sum(written) == 18
-
-
-def test_a_promise_that_breaks_off_gives_the_budget_back() -> None:
-    budget = Budget()
-
-    def fail() -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        budget.reserve(3, fail, limit=3, committed=lambda: 0)
-    budget.reserve(3, lambda: None, limit=3, committed=lambda: 0)
-
-
-def test_an_interrupt_at_any_moment_gives_the_budget_back() -> None:
-    budget = Budget()
-    call = partial(budget.reserve, 3, lambda: None, limit=3, committed=lambda: 0)
-    moments = [ends_on_another_thread(call) for _ in interrupted_at_each_moment(call)]
-    assert all(moments)
-    assert len(moments) > 2
+def test_a_session_without_a_limit_is_stopped_by_nothing() -> None:
+    check_session_budget(10**9, 10**9, None)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.orders import an_order
 from zooop_nb.contract.categories import Category
 from zooop_nb.contract.shapes import Brand, Model, Param, Recipe, Version
 from zooop_nb.ledger import OrderRecord
@@ -78,9 +79,7 @@ TEMPLATES = (Recipe("hero-shot", "Hero", params=[Param("hero_name", "text", defa
 
 
 def record(order_id: str, **values: Any) -> OrderRecord:
-    return OrderRecord(
-        order_id, "b", "f", values.pop("target", None) or "model", b"{}", "k", "t", "h", "live", **values
-    )
+    return an_order(order_id=order_id, **values)
 
 
 @dataclass

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules.test_ledger import an_order, quoted, sent
 from tests.support.interrupts import ends_on_another_thread, interrupted_at_each_moment
+from tests.support.orders import an_order, quoted, sent
 from zooop_nb.errors import LedgerError
 from zooop_nb.ledger import Ledger
+from zooop_nb.ledger.record import now
 
 posix = pytest.mark.skipif(os.name != "posix", reason="an open file can be neither deleted nor inherited")
 
@@ -117,7 +118,7 @@ def test_a_replaced_ledger_is_rescued_and_said_before_anything_is_ordered(
         theirs = sent(other)
     (tmp_path / "other.sqlite").replace(path)
     with pytest.raises(LedgerError, match=r"replaced.*rescued.*Nothing was ordered") as caught:
-        ledger.record_intents([order])
+        ledger.record_intent(order, now())
     [rescued] = beside(path, "rescued")
     assert str(rescued) in caught.value.message
     assert str(path) in caught.value.message
@@ -258,7 +259,7 @@ def test_a_reader_in_the_way_does_not_keep_a_ledger_from_closing(path: Path) -> 
 PROCESS = """
 import sys
 from pathlib import Path
-from tests.rules.test_ledger import an_order, quoted, sent
+from tests.support.orders import an_order, quoted, sent
 from zooop_nb.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 order = sent(ledger)
@@ -306,7 +307,7 @@ def full(path: Path, count: int = 60) -> list[str]:
 
 def truncate(path: Path) -> None:
     with path.open("r+b") as file:
-        file.truncate(path.stat().st_size * 2 // 3)
+        file.truncate(path.stat().st_size * 3 // 4)
 
 
 def zero_a_page(path: Path) -> None:
@@ -389,7 +390,7 @@ def test_a_ledger_emptied_while_it_is_open_is_met(ledger: Ledger, path: Path) ->
     order = quoted(ledger)
     os.truncate(path, 0)
     with pytest.raises(LedgerError, match="damaged"):
-        ledger.record_intents([order])
+        ledger.record_intent(order, now())
     assert beside(path, "damaged")
     sent(ledger)
 
@@ -490,12 +491,12 @@ def test_somebody_elses_file_is_never_touched(path: Path) -> None:
 # Interrupts.
 
 
-@pytest.mark.parametrize("step", ["release", "get", "record_intents", "frame"])
+@pytest.mark.parametrize("step", ["release", "get", "record_intent", "frame"])
 def test_an_interrupt_at_any_moment_leaves_the_file_to_other_processes(
     ledger: Ledger, path: Path, step: str
 ) -> None:
     order = sent(ledger)
-    arguments = {"record_intents": [[order]], "frame": []}.get(step, [order])
+    arguments = {"record_intent": [order, now()], "frame": []}.get(step, [order])
     ledger.frame()
     for _ in interrupted_at_each_moment(lambda: getattr(ledger, step)(*arguments)):
         free_for_others(path)
@@ -707,7 +708,7 @@ def test_a_ledger_that_may_not_be_written_says_so_and_is_not_set_aside(path: Pat
     with pytest.raises(LedgerError, match="readonly"):
         quoted(ledger)
     ledger._db.connection.execute("PRAGMA query_only = OFF")
-    ledger.record_quote(an_order())
+    ledger.record_quotes([an_order()])
     ledger.close()
     assert set(order) < orders_in(path)
     assert beside(path, "damaged") == []

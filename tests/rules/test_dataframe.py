@@ -1,16 +1,15 @@
 """The ledger as a DataFrame: the promised columns and dtypes, the server's figures, null for the rest."""
 
 import json
-import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from zooop_nb.ledger import Ledger, OrderRecord
+from tests.support.orders import sent
+from zooop_nb.ledger import Ledger
 from zooop_nb.ledger.dataframe import COLUMNS
 
 PROMISED = [
@@ -95,23 +94,10 @@ def made(
     ledger: Ledger, status: str = "succeeded", credits: float | None = 8, outputs: Any = (), **known: Any
 ) -> str:
     """Record an order from its quote to its end, and return its id."""
-    record = OrderRecord(
-        order_id=str(uuid.uuid4()),
-        batch="b1",
-        fingerprint="f1",
-        target="model",
-        body=b"{}",
-        key=str(uuid.uuid4()),
-        token="digest",
-        host="https://api.zooop.ai",
-        mode="live",
-        quoted=8,
-    )
-    ledger.record_quote(replace(record, **known))
-    ledger.record_intents([record.order_id])
-    ledger.record_submission(record.order_id, f"task-{record.order_id}", "queued")
+    order = sent(ledger, **known)
+    ledger.record_submission(order, f"task-{order}", "queued")
     ledger.record_status(
-        record.order_id,
+        order,
         status=status,
         credits=credits,
         created_at="2026-05-14T01:23:45.000Z",
@@ -119,7 +105,7 @@ def made(
         outputs=list(outputs),
         error=None if status == "succeeded" else "no",
     )
-    return record.order_id
+    return order
 
 
 def test_the_columns_and_dtypes_are_the_promised_ones_with_and_without_rows(ledger: Ledger) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.rules.test_database import orders_in, posix, python
-from tests.rules.test_ledger import an_order, quoted, sent
 from tests.support.interrupts import ends_on_another_thread, interrupted_at_each_moment
+from tests.support.orders import an_order, quoted, sent
 from zooop_nb.errors import LedgerError
 from zooop_nb.ledger import Ledger
 
@@ -140,7 +140,7 @@ def test_a_fact_about_a_replaced_ledgers_order_is_not_lost_silently(
     with pytest.raises(LedgerError, match="replaced"):
         accept()
     ledger.owe(accept, f"order {order} was accepted as t1")
-    ledger.record_quote(an_order())
+    ledger.record_quotes([an_order()])
     assert f"order {order} was accepted as t1" in capsys.readouterr().err
     assert theirs in orders_in(ledger.path)
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.interrupts import ends_on_another_thread, interrupted_at_each_moment
+from tests.support.orders import Refused, a_reservation, an_order, queued, quoted, seen, sent
 from zooop_nb.errors import LedgerError, UnknownName
-from zooop_nb.ledger import Ledger, OrderRecord
+from zooop_nb.ledger import Ledger
 from zooop_nb.ledger.record import now
 
 
@@ -24,39 +24,6 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = Ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
-
-
-def an_order(**known: Any) -> OrderRecord:
-    plain = OrderRecord(
-        order_id=str(uuid.uuid4()),
-        batch="b1",
-        fingerprint="f1",
-        target="model",
-        body=b'{"a":1}',
-        key=str(uuid.uuid4()),
-        token="digest",
-        host="https://api.zooop.ai",
-        mode="live",
-        quoted=8,
-    )
-    return replace(plain, **known)
-
-
-def quoted(ledger: Ledger, **known: Any) -> str:
-    record = an_order(**known)
-    ledger.record_quote(record)
-    return record.order_id
-
-
-def sent(ledger: Ledger, **known: Any) -> str:
-    order = quoted(ledger, **known)
-    ledger.record_intents([order])
-    return order
-
-
-def seen(ledger: Ledger, order: str, status: str, credits: float | None, **known: Any) -> OrderRecord:
-    said = {"created_at": None, "completed_at": None, "outputs": [], "error": None, **known}
-    return ledger.record_status(order, status=status, credits=credits, **said)
 
 
 def events(ledger: Ledger) -> list[tuple[str, float]]:
@@ -73,7 +40,7 @@ def test_an_order_comes_back_as_it_was_written(ledger: Ledger) -> None:
         quoted=8.5,
         body=b"\x00\xff",
     )
-    ledger.record_quote(record)
+    ledger.record_quotes([record])
     assert ledger.get(record.order_id) == record
     assert ledger.find(record.order_id[:8]) == record
 
@@ -88,7 +55,9 @@ def test_an_order_walks_its_way_and_each_step_is_written(ledger: Ledger, tmp_pat
         steps.append((record.state, record.status, record.follower == ledger.process.id, record.ended))
 
     note()
-    ledger.record_intents([order], wallet="team", key_label="laptop")
+    ledger.reserve(a_reservation(ledger.get(order), known={"wallet": "team", "key_label": "laptop"}))
+    note()
+    assert ledger.record_intent(order, "2026-11-28T10:00:00.000000Z")
     note()
     ledger.record_submission(order, "t1", "queued")
     note()
@@ -100,6 +69,7 @@ def test_an_order_walks_its_way_and_each_step_is_written(ledger: Ledger, tmp_pat
     note()
     assert steps == [
         ("quoted", None, False, False),
+        ("queued", None, True, False),
         ("intended", None, True, False),
         ("submitted", "queued", True, False),
         ("submitted", "running", True, False),
@@ -108,18 +78,59 @@ def test_an_order_walks_its_way_and_each_step_is_written(ledger: Ledger, tmp_pat
     ]
     record = beside.get(order)
     assert (record.wallet, record.key_label, record.task_id) == ("team", "laptop", "t1")
+    assert (record.session, record.sent_at) == ("s1", "2026-11-28T10:00:00.000000Z")
     assert record.outputs == ({"url": "u", "path": "/x/1.png"},)
     assert events(beside) == [("quote", 0), ("submit", 0), ("charge", 8)]
     beside.close()
 
 
-def test_an_intent_is_written_for_all_or_for_none(ledger: Ledger) -> None:
-    orders = [quoted(ledger), quoted(ledger)]
-    with pytest.raises(AssertionError):
-        ledger.record_intents(orders, no_such_column=1)
-    assert {ledger.get(each).state for each in orders} == {"quoted"}
-    ledger.record_intents(orders)
-    assert {ledger.get(each).state for each in orders} == {"intended"}
+def test_a_reservation_is_written_for_all_or_for_none(ledger: Ledger) -> None:
+    orders = [ledger.get(quoted(ledger)) for _ in range(2)]
+
+    def refuse(*_: object) -> None:
+        raise Refused
+
+    for bad, error in (
+        ({"known": {"no_such_column": 1}}, AssertionError),
+        ({"approve": refuse}, PermissionError),
+    ):
+        with pytest.raises(error):
+            ledger.reserve(a_reservation(*orders, **bad))
+        assert {ledger.get(each.order_id).state for each in orders} == {"quoted"}
+        assert ledger.process.held == set()
+    ledger.reserve(a_reservation(*orders))
+    assert {ledger.get(each.order_id).state for each in orders} == {"queued"}
+    assert ledger.process.held == {each.order_id for each in orders}
+
+
+def test_what_was_withdrawn_is_never_sent(ledger: Ledger) -> None:
+    order = queued(ledger)
+    ledger.withdraw([order], "no longer wanted")
+    assert not ledger.record_intent(order, now())
+    record = ledger.get(order)
+    assert (record.state, record.sent_at, record.follower) == ("withdrawn", None, None)
+    assert (record.error, record.ended) == ("no longer wanted", True)
+
+
+def test_only_what_is_queued_is_withdrawn(ledger: Ledger) -> None:
+    orders = [quoted(ledger), sent(ledger)]
+    ledger.withdraw(orders, "no longer wanted")
+    assert [ledger.get(each).state for each in orders] == ["quoted", "intended"]
+
+
+def test_an_order_is_intended_once(ledger: Ledger) -> None:
+    order = queued(ledger)
+    assert ledger.record_intent(order, now())
+    assert not ledger.record_intent(order, now())
+
+
+def test_an_order_that_was_not_accepted_is_queued_as_before(ledger: Ledger) -> None:
+    order = queued(ledger)
+    before = ledger.get(order)
+    ledger.record_intent(order, now())
+    ledger.record_not_accepted(order)
+    assert replace(ledger.get(order), updated_at=before.updated_at) == before
+    assert ledger.record_intent(order, now())
 
 
 def test_what_is_heard_twice_is_written_once(ledger: Ledger) -> None:
@@ -224,44 +235,57 @@ def test_what_is_unfinished_is_listed_oldest_first_until_it_has_ended(ledger: Le
     assert ledger.get(refused).error == "no"
 
 
-def test_an_abandoned_order_is_found_by_cell_and_fingerprint_from_another_run(ledger: Ledger) -> None:
-    origin = {"cell_hash": "c", "notebook": "n", "run": "1"}
-    order = sent(ledger, **origin)
-    assert ledger.abandoned("f1", "c", "n", "2") == [], "this session follows it"
-    ledger.release(order)
-    assert [each.order_id for each in ledger.abandoned("f1", "c", "n", "2")] == [order]
-    for other in (
-        ("f2", "c", "n", "2"),
-        ("f1", "d", "n", "2"),
-        ("f1", "c", None, "2"),
-        ("f1", "c", "n", "1"),
-    ):
-        assert ledger.abandoned(*other) == []
-    sent_to_its_end = sent(ledger, **origin)
-    ledger.record_refusal(sent_to_its_end, "no")
-    quoted(ledger, **origin)
-    assert [each.order_id for each in ledger.abandoned("f1", "c", "n", "2")] == [order]
-
-
 def test_an_abandoned_order_is_claimed_once(ledger: Ledger) -> None:
     order = sent(ledger)
     ledger.release(order, "interrupted")
     record = ledger.get(order)
     assert (record.follower, record.error) == (None, "interrupted")
-    claims: list[bool] = []
+    claims: list[list[str]] = []
     ready = threading.Barrier(8)
 
     def claim() -> None:
         ready.wait()
-        claims.append(ledger.claim(record))
+        claims.append([each.order_id for each in ledger.claim([record])])
 
     threads = [threading.Thread(target=claim) for _ in range(8)]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    assert sorted(claims) == [False] * 7 + [True]
+    assert sorted(claims) == [[]] * 7 + [[order]]
     assert ledger.is_followed(ledger.get(order))
+
+
+def test_of_several_those_are_claimed_that_no_other_was_faster_to_claim(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    orders = [sent(ledger) for _ in range(3)]
+    ledger.let_go(orders)
+    records = [ledger.get(each) for each in orders]
+    beside = Ledger(tmp_path / "ledger.sqlite")
+    assert [each.order_id for each in beside.claim(records[1:2])] == orders[1:2]
+    claimed = ledger.claim(records)
+    assert [each.order_id for each in claimed] == [orders[0], orders[2]]
+    assert {each.follower for each in claimed} == {ledger.process.id}
+    beside.close()
+
+
+def test_what_is_let_go_is_followed_by_nobody_and_what_is_queued_is_withdrawn(ledger: Ledger) -> None:
+    waiting, under_way = queued(ledger), sent(ledger)
+    words = sent(ledger, target="describe", quoted=None)
+    other = sent(ledger)
+    ledger.let_go([waiting, under_way, words], "interrupted")
+    assert [ledger.get(each).state for each in (waiting, under_way, words)] == [
+        "withdrawn",
+        "intended",
+        "intended",
+    ]
+    assert [ledger.get(each).error for each in (waiting, under_way, other)] == ["interrupted"] * 2 + [None]
+    assert ledger.process.held == {other}
+    assert ledger.get(under_way).follower is None
+    assert ledger.get(words).follower == ledger.process.id, "its request goes on by itself"
+    assert not ledger.is_followed(ledger.get(under_way))
+    assert ledger.is_followed(ledger.get(other))
 
 
 def test_an_order_is_found_by_any_id_that_names_it_alone(ledger: Ledger) -> None:
@@ -286,35 +310,6 @@ def test_the_last_order_is_the_last_that_was_sent_in_the_mode(ledger: Ledger) ->
     assert ledger.last().order_id == sandbox  # type: ignore[union-attr]
     assert ledger.last(mode="live").order_id == live  # type: ignore[union-attr]
     assert ledger.last(mode="replay") is None
-
-
-# Money.
-
-
-def test_what_is_committed_is_what_was_charged_and_what_may_still_be(ledger: Ledger) -> None:
-    since = now()
-
-    def committed(mode: str = "live", since: str = since) -> float:
-        return ledger.committed(since=since, mode=mode)
-
-    quoted(ledger)
-    assert committed() == 0
-    order, other = sent(ledger), sent(ledger, quoted=None)
-    assert committed() == 8
-    seen(ledger, order, "running", 8)
-    assert committed() == 8
-    seen(ledger, order, "failed", 0)
-    assert committed() == 0
-    seen(ledger, other, "succeeded", 5)
-    assert committed() == 5
-    lost, refused = sent(ledger), sent(ledger)
-    assert committed() == 21
-    ledger.record_unknown(lost, "why")
-    ledger.record_refusal(refused, "no")
-    assert committed() == 13
-    sent(ledger, mode="sandbox", quoted=3)
-    assert (committed(), committed("sandbox")) == (13, 3)
-    assert committed(since=now()) == 0
 
 
 # Uploads.
@@ -391,7 +386,7 @@ def test_an_interrupt_at_any_moment_leaves_the_ledger_to_the_other_threads(
 ) -> None:
     order = sent(ledger)
     record = ledger.get(order)
-    call = partial(getattr(ledger, method), record if method == "claim" else order)
+    call = partial(getattr(ledger, method), [record] if method == "claim" else order)
     moments = 0
     for _ in interrupted_at_each_moment(call):
         assert ends_on_another_thread(partial(ledger.get, order)), f"interrupted at moment {moments}"

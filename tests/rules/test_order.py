@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from zooop_nb.ledger import Execution
 from zooop_nb.orders.order import Media, Order, Origin, Target, canonical, fingerprint
 
 MODEL = Target("model", "m1", "Flux 2 Pro", version="standard")
@@ -160,9 +161,29 @@ def test_what_json_does_not_have_is_not_sent(number: float) -> None:
 
 
 def test_a_cell_is_known_by_its_source_alone() -> None:
-    assert Origin(cell="a").cell_hash == Origin("other.ipynb", "a", "7").cell_hash
-    assert Origin(cell="a").cell_hash != Origin(cell="a ").cell_hash
+    assert Origin(cell="a").cell_hash == Origin("other.ipynb", "a", "7", "id").cell_hash
+    assert Origin(cell="a").cell_hash != Origin(cell="b").cell_hash
     assert Origin().cell_hash is None
+
+
+@pytest.mark.parametrize("same", ["a\n  b", "a \n  b\t\n\n", "a\r\n  b\r\n", "a\n  b "])
+def test_trailing_space_and_final_newlines_make_no_other_cell(same: str) -> None:
+    assert Origin(cell=same).cell_hash == Origin(cell="a\n  b").cell_hash
+
+
+@pytest.mark.parametrize("other", ["a\n b", "a\n\n  b", " a\n  b", "\na\n  b", "a  b", "A\n  b"])
+def test_any_other_difference_makes_another_cell(other: str) -> None:
+    assert Origin(cell=other).cell_hash != Origin(cell="a\n  b").cell_hash
+
+
+def test_a_cell_that_is_no_unicode_has_a_hash_too() -> None:
+    assert Origin(cell="\ud800").cell_hash != Origin(cell="\ud801").cell_hash
+
+
+def test_a_run_of_a_cell_is_what_the_ledger_calls_an_execution() -> None:
+    origin = Origin("n.ipynb", "a", "7", "id")
+    assert origin.run_of_cell() == Execution("7", "n.ipynb", origin.cell_hash, "id")
+    assert Origin("n.ipynb", "a").run_of_cell() is None, "a script"
 
 
 def test_the_function_and_the_order_agree() -> None:

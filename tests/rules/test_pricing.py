@@ -55,7 +55,9 @@ def test_a_row_holds_the_body_byte_for_byte_and_a_key_of_its_own() -> None:
     assert one.order_id != other.order_id
     assert 1 <= len(one.key) <= 256
     assert (one.state, one.quoted, one.eta_s, one.unit) == ("quoted", 8, 18, "image")
-    assert (one.notebook, one.cell, one.run, one.cell_hash) == ("n", "c", "r", order.origin.cell_hash)
+    assert (one.notebook, one.cell, one.execution) == ("n", "c", None), (
+        "its run is written when it is reserved"
+    )
     assert (one.type, one.subtype, one.model, one.version) == ("image", "default", "Flux", "pro")
 
 

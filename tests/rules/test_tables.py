@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.rules.test_ledger import an_order, seen, sent
+from tests.support.orders import an_order, seen, sent
 from zooop_nb.contract.shapes import Brand, Model, Param, Recipe, TypicalPrice, Version
 from zooop_nb.ledger import Ledger
 from zooop_nb.results.tables import models_frame, recipes_frame, tasks_frame
@@ -85,7 +85,7 @@ def test_what_is_unfinished_says_where_it_stands_and_whether_somebody_follows_it
     ledger.release(left, "the server went away")
     done = sent(ledger)
     seen(ledger, done, "failed", 0)
-    ledger.record_quote(an_order())
+    ledger.record_quotes([an_order()])
     frame = tasks_frame(ledger)
     assert frame["order_id"].tolist() == [followed, left]
     assert frame["state"].tolist() == ["intended", "submitted"]

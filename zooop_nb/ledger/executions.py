@@ -254,7 +254,8 @@ def last_of(db: sqlite3.Connection, execution: str | None, mode: str | None) -> 
         " AND (:mode IS NULL OR o.mode = :mode) AND {} ORDER BY o.asked_at DESC, o.rowid DESC LIMIT 1"
     )
     given = {"execution": execution, "mode": mode}
-    for which in ("o.execution = :execution", "(o.execution IS NULL OR o.execution NOT IN chain)"):
+    # Null for an order, or a call, of no execution.
+    for which in ("o.execution = :execution", "coalesce(o.execution NOT IN chain, TRUE)"):
         row = db.execute(_CHAIN + plain.format(which), given).fetchone()
         if row is not None:
             return OrderRecord.from_row(row)

@@ -202,8 +202,8 @@ class Following(LedgerFile):
 
     def _hold(self, order_ids: Sequence[str], write: Callable[[], T]) -> T:
         new = [each for each in order_ids if each not in self.process.held]
-        self.process.held.update(new)
         try:
+            self.process.held.update(new)
             return write()
         except BaseException:
             self.process.held.difference_update(new)

@@ -53,6 +53,8 @@ class ProgressLine:
 
     def update(self, moments: Sequence[Progress]) -> None:
         """Show the latest progress of each order: at once if a state changed, else four times a second."""
+        if not moments:
+            return
         states = [each.state for each in moments]
         now = self._clock()
         if self._shown_at is not None and states == self._states and now - self._shown_at < EVERY_SECONDS:
