@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from zooop_nb.contract.backend import Backend
-from zooop_nb.errors import Action, LedgerError, ZooopError, remedy
+from zooop_nb.errors import (
+    Action,
+    APIError,
+    LedgerError,
+    OrderUnknown,
+    PaidTaskError,
+    Withdrawn,
+    ZooopError,
+    remedy,
+)
 from zooop_nb.ledger import Ledger, OrderRecord
 from zooop_nb.results.values import Result
 from zooop_nb.tasks import loop
@@ -76,6 +85,8 @@ class TaskRunner:
         except BaseException as error:
             if isinstance(error, LedgerError):
                 error.remedies = (*error.remedies, remedy(Action.RESUME, order=order_id))
+            if (end := _end_of(error)) is not None:
+                feed.say(record, end)
             if order_id not in self._stopping:
                 self._let_go(order_id, error)
             _fail(submitted, error)
@@ -140,6 +151,12 @@ class TaskRunner:
         self._ledger.owe(
             lambda: self._ledger.let_go(order_ids), f"{len(order_ids)} orders are not followed any more"
         )
+
+
+def _end_of(error: BaseException) -> str | None:
+    """Return the state in which an error leaves the order, for the progress; None if it goes on."""
+    ends = {OrderUnknown: "unknown", PaidTaskError: None, Withdrawn: "withdrawn", APIError: "refused"}
+    return next((end for kind, end in ends.items() if isinstance(error, kind)), None)
 
 
 def _settle(submitted: "Future[OrderRecord]", record: OrderRecord) -> None:
