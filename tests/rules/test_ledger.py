@@ -92,7 +92,7 @@ def test_a_reservation_is_written_for_all_or_for_none(ledger: Ledger) -> None:
 
     for bad, error in (
         ({"known": {"no_such_column": 1}}, AssertionError),
-        ({"approve": refuse}, PermissionError),
+        ({"approve": refuse}, Refused),
     ):
         with pytest.raises(error):
             ledger.reserve(a_reservation(*orders, **bad))
