@@ -55,9 +55,10 @@ def test_what_one_follows_the_other_neither_attaches_to_nor_resumes(
     one, other = kernels
     code = "task = %zooop image -m flash --background a panda of one kernel"
     one.ok(code)
+    one.wait(lambda: len(slow_sandbox.tasks) == 1)
     assert "a live session follows it" in other.ok("%zooop resume").text
     assert "takes up" not in other.ok(code).text
-    assert len(slow_sandbox.tasks) == 2
+    other.wait(lambda: len(slow_sandbox.tasks) == 2)
     slow_sandbox.advance()
     for kernel in kernels:
         kernel.ok("await task;")
@@ -94,6 +95,7 @@ def test_what_a_kernel_that_was_shut_down_left_is_taken_over(
     with Kernel(env) as closed:
         closed.ok("%load_ext zooop_nb")
         closed.ok("task = %zooop image -m flash --background a panda of a closed kernel")
+        closed.wait(lambda: len(slow_sandbox.tasks) == 1)
         closed.manager.shutdown_kernel(now=False)
     cell = other.send("r = %zooop resume\nr[0].prompt, r[0].status")
     other.wait(lambda: bool(cell.of("display_data")) or cell.done)

@@ -40,7 +40,7 @@ def test_it_returns_at_once_and_the_display_follows_to_the_picture(
     kernel: Kernel, slow_sandbox: SandboxHarness
 ) -> None:
     cell = kernel.ok("task = %zooop image -m flash --background a patient panda")
-    assert [task["status"] for task in slow_sandbox.tasks] == ["running"]
+    kernel.wait(lambda: [task["status"] for task in slow_sandbox.tasks] == ["running"])
     assert kernel.ok("6 * 7").result["text/plain"] == "42"
     assert kernel.value("task.done()") is False
     kernel.wait(lambda: any("running" in each for each in updates(kernel, cell)))
@@ -64,13 +64,14 @@ def test_the_same_cell_again_is_a_new_order_while_a_live_kernel_follows_the_firs
     code = "task = %zooop image -m flash --background a panda that is followed"
     kernel.ok(code)
     assert "takes up" not in kernel.ok(code).text
-    assert len(slow_sandbox.tasks) == 2
+    kernel.wait(lambda: len(slow_sandbox.tasks) == 2)
     slow_sandbox.advance()
     kernel.ok("await task;")
 
 
 def test_a_failed_task_says_so_in_its_place(kernel: Kernel, slow_sandbox: SandboxHarness) -> None:
     cell = kernel.ok("task = %zooop image -m ideogram --background a panda that fails")
+    kernel.wait(lambda: len(slow_sandbox.tasks) == 1)
     slow_sandbox.advance()
     kernel.wait(lambda: any("failed" in each for each in updates(kernel, cell)))
     assert kernel.ok("1 + 1").result["text/plain"] == "2"
@@ -83,6 +84,7 @@ def test_unfinished_ones_are_listed_and_no_second_follower_is_let_in(
     kernel.ok("task = %zooop image -m flash --background a panda on the list")
     listed = kernel.ok("f = %zooop tasks\nf.to_dict('records')").result["text/plain"]
     assert "a panda on the list" in listed
+    kernel.wait(lambda: len(slow_sandbox.tasks) == 1)
     assert "a live session follows it" in kernel.ok("%zooop resume;").text
     slow_sandbox.advance()
     kernel.ok("await task;")

@@ -331,6 +331,7 @@ class Checkout:
 
     def _started(self, record: OrderRecord, execution: str | None, background: bool) -> Task:
         feed, submitted = ProgressFeed(), Future[OrderRecord]()
+        feed.say(record, record.status or "waiting")
         future = loop.shared().start(self._runner.run(record, feed, submitted, background=background))
         task = Task(record, feed, submitted, future, self._runner, self.ledger)
         self._followed[task] = execution
