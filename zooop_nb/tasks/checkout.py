@@ -6,6 +6,7 @@ It is called on the caller's thread; its steps run on the background loop.
 
 import asyncio
 import getpass
+import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -69,8 +70,8 @@ class Checkout:
         self._runner = TaskRunner(backend, ledger, settings.media_path)
         self._resumer = Resumer(backend, ledger, self._runner)
         self._me: Me | None = None
-        self._followed: dict[Task, str | None] = {}
-        """The tasks that are followed, each with the execution that waits for it, if any does."""
+        self._followed: dict[Task, tuple[str, int] | None] = {}
+        """The tasks that are followed, each with the execution and the thread that wait for it, if any do."""
         self._executions: set[str] = set()
         self._sets_budget = settings.sources.get("budget") in {"call", "config"}
         _checkouts.add(self)
@@ -182,7 +183,9 @@ class Checkout:
             return []
         self._executions.discard(execution)
         if outcome != "well":
-            waited_for = [task for task, waiting in list(self._followed.items()) if waiting == execution]
+            # Other threads of the cell go on.
+            here = (execution, threading.get_ident())
+            waited_for = [task for task, waiting in list(self._followed.items()) if waiting == here]
             Tasks(waited_for).stop_waiting()
         return self.ledger.end_execution(execution, outcome)
 
@@ -323,18 +326,18 @@ class Checkout:
         # From here on they are followed: nothing is given back, but let go.
         holding.order_ids = order_ids
         holding.taken = []
+        execution = batch.origin.execution
+        waiting = None if background or execution is None else (execution, holding.thread)
         for record in records:
-            holding.tasks.append(
-                self._started(record, None if background else batch.origin.execution, background)
-            )
+            holding.tasks.append(self._started(record, waiting, background))
         return Tasks(holding.tasks)
 
-    def _started(self, record: OrderRecord, execution: str | None, background: bool) -> Task:
+    def _started(self, record: OrderRecord, waiting: tuple[str, int] | None, background: bool) -> Task:
         feed, submitted = ProgressFeed(), Future[OrderRecord]()
         feed.say(record, record.status or "waiting")
         future = loop.shared().start(self._runner.run(record, feed, submitted, background=background))
         task = Task(record, feed, submitted, future, self._runner, self.ledger)
-        self._followed[task] = execution
+        self._followed[task] = waiting
         task.when_done(partial(self._forget, task))
         return task
 

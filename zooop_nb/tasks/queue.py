@@ -31,12 +31,21 @@ class SubmitQueue:
     """The orders of one token that wait for their turn, and those that are under way."""
 
     def __init__(self) -> None:
-        self.places = 1
-        """The number of tasks under way at once."""
+        self._places = 1
         self._numbers = itertools.count()
         self._waiting: list[_Waiting] = []
         self._under_way: set[str] = set()
         self._sending: str | None = None
+
+    @property
+    def places(self) -> int:
+        """The number of tasks under way at once."""
+        return self._places
+
+    @places.setter
+    def places(self, number: int) -> None:
+        self._places = number
+        self._next()
 
     async def turn(self, record: OrderRecord, *, background: bool) -> None:
         """Wait until the order may be sent; `sent` gives the turn on, `leave` gives the place back.
@@ -88,7 +97,7 @@ class SubmitQueue:
                 waiting.background = False
 
     def _next(self) -> None:
-        while self._sending is None and self._waiting and len(self._under_way) < self.places:
+        while self._sending is None and self._waiting and len(self._under_way) < self._places:
             first = min(self._waiting)
             self._waiting.remove(first)
             if not first.turn.done():

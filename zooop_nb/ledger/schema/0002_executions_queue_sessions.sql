@@ -95,6 +95,8 @@ ALTER TABLE orders_2 RENAME TO orders;
 
 CREATE INDEX orders_by_fingerprint ON orders (fingerprint);
 CREATE INDEX orders_by_state ON orders (state);
+CREATE INDEX orders_incomplete ON orders (created_at)
+WHERE state = 'succeeded' AND (fetched_at IS NULL OR credits IS NULL);
 CREATE INDEX orders_by_task ON orders (task_id);
 CREATE INDEX orders_by_session ON orders (session, mode) WHERE session IS NOT NULL;
 CREATE INDEX orders_by_execution ON orders (execution) WHERE execution IS NOT NULL;
