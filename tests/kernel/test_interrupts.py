@@ -173,7 +173,10 @@ def test_an_interrupt_while_the_order_is_sent_still_pays_once(
     cell = kernel.send(code)
     assert hold.reached.wait(PATIENCE)
     stopped(kernel, cell)
-    assert cell.error["traceback"] == [STOPPED]
+    assert cell.error["traceback"] == [
+        "Waiting stopped; the order is on its way and may be paid. "
+        "Run the cell again to take it up, or resume."
+    ]
     # The first sending is still under way; who takes the order up waits for its answer.
     cell = kernel.send(code)
     kernel.wait(lambda: "takes up 1 order" in cell.text)

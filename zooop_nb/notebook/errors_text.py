@@ -53,7 +53,7 @@ def remedy_words(remedies: Iterable[Remedy]) -> str:
 
 def interrupt_text(interrupt: KeyboardInterrupt) -> str:
     """Return what an interrupted line says: what is paid, and how to take it up."""
-    from zooop_nb.tasks.task import WaitingStopped, not_sent
+    from zooop_nb.tasks.task import WaitingStopped, go_on, not_sent
 
     if not isinstance(interrupt, WaitingStopped):
         return str(interrupt) or "Stopped."
@@ -64,10 +64,11 @@ def interrupt_text(interrupt: KeyboardInterrupt) -> str:
     if interrupt.describing:
         order_id = interrupt.order_ids[0]
         return f"Waiting stopped; the description goes on and is paid: %zooop show {order_id} has it."
-    if len(interrupt.order_ids) == 1:
-        text = "Waiting stopped; the task goes on and is paid. Run the cell again to take it up, or resume."
-    else:
-        text = "Waiting stopped; the tasks go on and are paid. Run the cell again to take them up, or resume."
+    number = len(interrupt.order_ids)
+    text = (
+        f"Waiting stopped; {go_on(number, interrupt.on_their_way)}. "
+        f"Run the cell again to take {'it' if number == 1 else 'them'} up, or resume."
+    )
     return " ".join(filter(None, (text, not_sent(interrupt.withdrawn))))
 
 

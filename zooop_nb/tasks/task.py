@@ -21,8 +21,9 @@ class WaitingStopped(KeyboardInterrupt):
     """An interrupt while an order was placed or waited for. The API offers no cancelling.
 
     `order_ids` are the orders that may be paid; none if nothing was submitted, nor will be. `ended` says that
-    all of them had ended before the interrupt, `describing` that the order is a description. `withdrawn` is
-    the number of orders that were not sent, and cost nothing.
+    all of them had ended before the interrupt, `describing` that the order is a description, `on_their_way`
+    that the API's answer to some is not known yet. `withdrawn` is the number of orders that were not sent,
+    and cost nothing.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class WaitingStopped(KeyboardInterrupt):
         *,
         ended: bool = False,
         describing: bool = False,
+        on_their_way: bool = False,
         withdrawn: int = 0,
     ) -> None:
         if not order_ids:
@@ -39,14 +41,14 @@ class WaitingStopped(KeyboardInterrupt):
             text = "Stopped; what was ordered has come to its end before, and the ledger has it."
         elif describing:
             text = f"Waiting stopped; the description goes on and is paid: order {order_ids[0]} has it."
-        elif len(order_ids) == 1:
-            text = "Waiting stopped; the task goes on and is paid. Resume picks it up."
         else:
-            text = "Waiting stopped; the tasks go on and are paid. Resume picks them up."
+            text = f"Waiting stopped; {go_on(len(order_ids), on_their_way)}. "
+            text += "Resume picks it up." if len(order_ids) == 1 else "Resume picks them up."
         super().__init__(" ".join(filter(None, (text, not_sent(withdrawn) if order_ids else ""))))
         self.order_ids = tuple(order_ids)
         self.ended = ended
         self.describing = describing
+        self.on_their_way = on_their_way
         self.withdrawn = withdrawn
 
     @classmethod
@@ -57,8 +59,18 @@ class WaitingStopped(KeyboardInterrupt):
             [each.order_id for each in sent],
             ended=all(each.ended for each in sent),
             describing=any(each.target == "describe" for each in sent),
+            on_their_way=any(each.state == "intended" for each in sent),
             withdrawn=sum(each.state == "withdrawn" for each in records),
         )
+
+
+def go_on(number: int, on_their_way: bool) -> str:
+    """Return what becomes of orders that nobody waits for any more."""
+    if on_their_way:
+        return (
+            "the order is on its way and may be paid" if number == 1 else "the orders go on and may be paid"
+        )
+    return "the task goes on and is paid" if number == 1 else "the tasks go on and are paid"
 
 
 def not_sent(number: int) -> str:
