@@ -54,6 +54,8 @@ class Executions:
         self._shell = shell
         self._on_end = on_end
         self._open: list[CellRun] = []
+        self._ended: list[tuple[CellRun, Outcome]] = []
+        """What has ended, until `on_end` has heard of it: an interrupt may come in between."""
         self._sources: dict[int, list[Any]] = {}
         """The cells that run on each thread, inner ones last."""
         self._mine: ContextVar[CellRun | None] = ContextVar("zooop_execution", default=None)
@@ -119,6 +121,7 @@ class Executions:
         self._sources.clear()
 
     def _begin(self, info: Any) -> None:
+        self._tell()
         here = threading.get_ident()
         run = CellRun(info, here, _task_of_cell())
         self._open.append(run)
@@ -126,8 +129,14 @@ class Executions:
         self._mine.set(run)
 
     def _end(self, run: CellRun, outcome: Outcome) -> None:
+        self._ended.append((run, outcome))
         self._open.remove(run)
-        self._on_end(run, outcome)
+        self._tell()
+
+    def _tell(self) -> None:
+        while self._ended:
+            self._on_end(*self._ended[0])
+            self._ended.pop(0)
 
     def _is_inner(self, here: int) -> bool:
         mine = self._mine.get()

@@ -181,13 +181,20 @@ class Checkout:
         """End an execution; see the function of this name."""
         if execution not in self._executions:
             return []
-        self._executions.discard(execution)
         if outcome != "well":
             # Other threads of the cell go on.
             here = (execution, threading.get_ident())
             waited_for = [task for task, waiting in list(self._followed.items()) if waiting == here]
             Tasks(waited_for).stop_waiting()
-        return self.ledger.end_execution(execution, outcome)
+        end = partial(self.ledger.end_execution, execution, outcome)
+        try:
+            left = end()
+        except LedgerError:
+            self.ledger.owe(end, f"a cell that placed orders ended: {outcome}")
+            raise
+        # Only now: an interrupt before would leave it open.
+        self._executions.discard(execution)
+        return left
 
     def fresh_me(self) -> Me:
         """Return the token's own view of itself, requested now."""
