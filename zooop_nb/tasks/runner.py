@@ -83,7 +83,7 @@ class TaskRunner:
             self._ledger.process.held.discard(order_id)
             return record if record.follower is None else await self._released(record)
         except BaseException as error:
-            if isinstance(error, LedgerError):
+            if isinstance(error, LedgerError) and record.state != "queued":
                 error.remedies = (*error.remedies, remedy(Action.RESUME, order=order_id))
             if (end := _end_of(error)) is not None:
                 feed.say(record, end)

@@ -79,8 +79,11 @@ class Sender:
             except _NotAccepted:
                 queue.leave(record.order_id)
             except BaseException as error:
-                queue.leave(record.order_id)
-                await self._withdraw_rest(record, error)
+                try:
+                    # First: the next one must not be sent meanwhile.
+                    await self._withdraw_rest(record, error)
+                finally:
+                    queue.leave(record.order_id)
                 raise
             finally:
                 queue.sent(record.order_id)
@@ -98,7 +101,7 @@ class Sender:
             return await self.send_in_turn(record, feed, background=False)
 
     async def describe(self, record: OrderRecord, feed: ProgressFeed) -> OrderRecord:
-        """Request a queued description in its turn; return its last record.
+        """Request a queued description; return its last record.
 
         Sent at most once: the endpoint takes no idempotency key, and a lost response raises `OrderUnknown`. A
         refusal costs nothing.
@@ -110,7 +113,7 @@ class Sender:
                 return await loop.off_loop(self._ledger.get, record.order_id)
             return await asyncio.shield(request)
         feed.say(record, "sending")
-        return await self._joined(record.order_id, partial(self._description, record))
+        return await self._joined(record.order_id, partial(self._description, record, feed))
 
     async def _joined(self, order_id: str, start: Callable[[], _Request]) -> OrderRecord:
         """Wait for the order's request, started unless it is on its way already."""
@@ -157,13 +160,13 @@ class Sender:
             f"order {record.order_id} was accepted as task {task_id}",
         )
 
-    async def _description(self, record: OrderRecord) -> OrderRecord:
+    async def _description(self, record: OrderRecord, feed: ProgressFeed) -> OrderRecord:
         order_id = record.order_id
         sent_at = stamp(self._backend.clock.now())
         if not await loop.off_loop(self._ledger.record_intent, order_id, sent_at):
             raise Withdrawn("The description was withdrawn before it was requested; it costs nothing.")
         try:
-            answer = await self._backend.describe(record.intent())
+            answer = await self._backend.describe(record.intent(), feed.on_wait(record))
         except ZooopError as error:
             if not error.maybe_arrived:
                 await loop.off_loop(self._ledger.record_refusal, order_id, error.message)
