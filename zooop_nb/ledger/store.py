@@ -66,8 +66,16 @@ class Ledger(Following):
 
     @writes
     def record_not_accepted(self, db: sqlite3.Connection, order_id: str) -> None:
-        """Record that the API did not take the order yet, and may take it later: it is queued again."""
-        update(db, order_id, state="queued", sent_at=None)
+        """Record that the API did not take the order yet, and may take it later: it is queued again.
+
+        If nobody follows it any more, it is withdrawn.
+        """
+        db.execute(
+            "UPDATE orders SET state = iif(follower IS NULL, 'withdrawn', 'queued'), sent_at = NULL,"
+            " error = iif(follower IS NULL, 'It was stopped before the API took it.', error), updated_at = ?"
+            " WHERE order_id = ?",
+            (now(), order_id),
+        )
 
     @writes
     def withdraw_of_the_dead(self, db: sqlite3.Connection) -> None:
