@@ -38,7 +38,7 @@ from zooop_nb.tasks.queue import SubmitQueue, queue_of
 from zooop_nb.tasks.task import Tasks, WaitingStopped
 
 SUBMIT = {"method": "POST", "path": "/v1/tasks"}
-POSTED = r"POST /v1/tasks$"
+POSTED = r"POST /v1/tasks "
 POLLED = r"GET /v1/tasks/"
 LIMITED = {"status": 429, "code": "rate_limited"}
 
@@ -390,7 +390,8 @@ def test_a_rate_limit_is_waited_for_however_long_and_is_no_refusal(
     assert (made.status, made.credits) == ("succeeded", 1)
     assert books.spent() == 1
     assert books.pending_faults == 0
-    assert clock.slept >= seconds - 1
+    # Some of it passed by itself.
+    assert clock.slept >= seconds * 0.99 - 1
 
 
 def wait_for_note(tasks: Tasks, note: str) -> None:

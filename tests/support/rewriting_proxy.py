@@ -43,7 +43,7 @@ class RewritingProxy:
         self._server.server_close()
 
     def rewrite(self, request: str, how: Rewrite) -> None:
-        """Rewrite the answers to requests that match a regular expression over `METHOD /path`."""
+        """Rewrite the answers to requests that match a regular expression over the request line."""
         self._rewrites.append((re.compile(request), how))
 
     def forget(self) -> None:
@@ -64,7 +64,7 @@ class RewritingProxy:
             data, headers = answer.read(), answer.getheaders()
         finally:
             connection.close()
-        line = f"{method} {handler.path}"
+        line = f"{method} {handler.path} HTTP/1.1"
         for request, how in self._rewrites:
             if answer.status < 300 and request.match(line):
                 made = how(json.loads(data))
