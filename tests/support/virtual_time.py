@@ -23,6 +23,8 @@ class VirtualTime:
         self._began = time.monotonic()
         self.under_way = 0
         self._sandbox = sandbox
+        self._owed = 0.0
+        """Seconds that the sandbox's clock is behind; it is moved before the next request."""
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
         self._mover: asyncio.Task[None] | None = None
 
@@ -53,6 +55,12 @@ class VirtualTime:
         """Open a backend that lives in this time."""
         return _Timed(settings, self)
 
+    def catch_up(self) -> None:
+        """Move the sandbox's clock to this time. Blocking: nothing is sent between the two clocks."""
+        ahead, self._owed = self._owed, 0.0
+        if ahead:
+            self._sandbox.advance(ahead)
+
     async def _move(self) -> None:
         while self._sleepers:
             # Turns of the loop, so that whatever can go on does so before time moves: a request that is woken
@@ -66,9 +74,8 @@ class VirtualTime:
                 return
             ahead = min(due for due, _ in self._sleepers) - self.now()
             if ahead > 0:
-                # Blocking: nothing is sent or heard between the two clocks.
-                self._sandbox.advance(ahead)
                 self.slept += ahead
+                self._owed += ahead
             for due, woken in self._sleepers:
                 if due <= self.now() and not woken.done():
                     woken.set_result(None)
@@ -82,6 +89,7 @@ class _Timed(LiveBackend):
         self._time = time
 
     async def _send(self, *args: Any, **more: Any) -> Any:
+        self._time.catch_up()
         self._time.under_way += 1
         try:
             return await super()._send(*args, **more)

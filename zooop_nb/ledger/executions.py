@@ -189,7 +189,8 @@ def _elsewhere(
 ) -> list[OrderRecord]:
     rows = db.execute(
         f"SELECT o.* FROM orders o WHERE {_SAME_ORDER.format('o')} AND {_OPEN}"
-        " AND o.execution IS NOT :execution AND o.sent_at >= :named_since ORDER BY o.created_at, o.rowid",
+        " AND (:execution IS NULL OR o.execution IS NOT :execution) AND o.sent_at >= :named_since"
+        " ORDER BY o.created_at, o.rowid",
         given,
     )
     seen = {each.order_id for each in known}

@@ -103,6 +103,8 @@ class TaskRunner:
         """
         self._here()
         order_ids = tuple(order_ids)
+        if not order_ids:
+            return
         self._stopping.update(order_ids)
         try:
             running = [self._running[each] for each in order_ids if each in self._running]

@@ -68,25 +68,28 @@ class Sender:
         `OrderUnknown` if the response was lost.
         """
         queue = queue_of(record.host, record.token)
-        while True:
-            feed.say(record, "waiting")
-            await queue.turn(record, background=background)
-            try:
-                record = await self._renewed(record)
+        feed.say(record, "waiting")
+        await queue.turn(record, background=background)
+        try:
+            while True:
                 await self._backend.submit_allowed(feed.on_wait(record))
+                # After the wait, which may be longer than a quote is good for.
+                record = await self._renewed(record)
                 feed.say(record, "sending")
-                return await self._joined(record.order_id, partial(self._first_sending, record))
-            except _NotAccepted:
-                queue.leave(record.order_id)
-            except BaseException as error:
                 try:
-                    # First: the next one must not be sent meanwhile.
-                    await self._withdraw_rest(record, error)
-                finally:
-                    queue.leave(record.order_id)
-                raise
+                    return await self._joined(record.order_id, partial(self._first_sending, record))
+                except _NotAccepted:
+                    # It keeps its turn: whoever came after it would be refused as well.
+                    continue
+        except BaseException as error:
+            try:
+                # Before the turn goes on, or the next one would be refused like this one.
+                await self._withdraw_rest(record, error)
             finally:
-                queue.sent(record.order_id)
+                queue.leave(record.order_id)
+            raise
+        finally:
+            queue.sent(record.order_id)
 
     async def send_again(self, record: OrderRecord, feed: ProgressFeed) -> OrderRecord:
         """Send an order that may have arrived once more under its key; return it as submitted.
