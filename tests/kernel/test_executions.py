@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from tests.support.holding_proxy import HoldingProxy
-from tests.support.interrupted_cells import ONE_AT_A_TIME, SUBMIT, InterruptedCells
+from tests.support.interrupted_cells import ONE_AT_A_TIME, POLL, SUBMIT, InterruptedCells
 from tests.support.kernel import Kernel
 from tests.support.sandbox_harness import SandboxHarness
 
@@ -117,7 +117,8 @@ ORDERS = "get_ipython().run_cell('r = %zooop image -m flash -n 3 {what}')"
         ("in an asynchronous cell", f"await asyncio.sleep(0)\nget_ipython().run_cell('x = 1')\n{AWAITED}"),
         (
             "in a task",
-            f"async def inner():\n    get_ipython().run_cell('x = 1')\nawait asyncio.create_task(inner())\n{ORDER}",
+            "async def inner():\n    get_ipython().run_cell('x = 1')\n"
+            f"await asyncio.create_task(inner())\n{AWAITED}",
         ),
     ],
     ids=lambda each: each if "\n" not in each and "(" not in each and "%" not in each else "",
@@ -185,8 +186,7 @@ def test_a_subshell_that_works_while_the_cell_waits_changes_nothing(cells: Inter
     with cells.held(code, after=1) as (cell, _):
         cells.ok("x = 1", subshell=subshell)
         cells.ok("", subshell=subshell)
-        cells.kernel.interrupt()
-        cells.kernel.finish(cell)
+        cells.stopped(cell)
     cells.ok("x = 2", subshell=subshell)
     cells.ok(code)
     assert cells.charges == 3
@@ -195,10 +195,9 @@ def test_a_subshell_that_works_while_the_cell_waits_changes_nothing(cells: Inter
 def test_a_subshell_may_order_while_the_cell_waits(parallel: InterruptedCells) -> None:
     code = "r = %zooop image -m flash waited for in the main shell"
     subshell = parallel.kernel.subshell()
-    with parallel.held(code) as (cell, _):
+    with parallel.held(code, POLL, side="request") as (cell, _):
         parallel.ok("s = %zooop image -m flash from a subshell", subshell=subshell)
-        parallel.kernel.interrupt()
-        parallel.kernel.finish(cell)
+        parallel.stopped(cell)
     parallel.ok(code)
     assert parallel.charges == 2
 
@@ -279,8 +278,8 @@ def test_a_background_order_of_an_interrupted_cell_goes_on(parallel: Interrupted
         "task = %zooop image -m flash --background in the background\n"
         "r = %zooop image -m flash in the foreground"
     )
-    first = parallel.proxy.hold("GET /v1/tasks/", "request")
-    parallel.interrupted(code)
+    first = parallel.proxy.hold(POLL, "request")
+    parallel.interrupted(code, POLL, side="request")
     assert parallel.kernel.value("task.done()") is False
     first.opened.set()
     assert parallel.kernel.value("task.result().status") == "succeeded"

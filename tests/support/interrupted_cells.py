@@ -11,7 +11,6 @@ from tests.support.sandbox_harness import SandboxHarness
 ONE_AT_A_TIME = {"ZOOOP_NB_CONCURRENCY": "1"}
 """The environment of a kernel that sends an order when the one before is done."""
 POLL = "GET /v1/tasks/"
-"""Held, the task seems to run."""
 SUBMIT = "POST /v1/tasks"
 
 
@@ -50,10 +49,10 @@ class InterruptedCells:
     def held(
         self,
         code: str,
-        at: str = POLL,
+        at: str = SUBMIT,
         *,
         after: int = 0,
-        side: Literal["request", "answer"] = "request",
+        side: Literal["request", "answer"] = "answer",
         **how: Any,
     ) -> Iterator[tuple[Cell, Hold]]:
         """A cell, held at a request, or at the one after `after` of them; what is held passes at the end."""
@@ -66,8 +65,14 @@ class InterruptedCells:
         finally:
             hold.opened.set()
 
-    def interrupted(self, code: str, at: str = POLL, **how: Any) -> Cell:
+    def interrupted(self, code: str, at: str = SUBMIT, **how: Any) -> Cell:
         """Interrupt a cell at a request; see `held`."""
         with self.held(code, at, **how) as (cell, _):
-            self.kernel.interrupt()
-            return self.kernel.finish(cell)
+            return self.stopped(cell)
+
+    def stopped(self, cell: Cell) -> Cell:
+        """The cell, interrupted."""
+        self.kernel.interrupt()
+        # A kernel that awaits may take note of an interrupt no sooner than it is woken.
+        self.kernel.client.kernel_info()
+        return self.kernel.finish(cell)
