@@ -40,6 +40,9 @@ class CellRun:
     stopped: bool = False
     """Whether an inner cell was interrupted: an outer one goes on after it, and seems to end well."""
 
+    ended: Outcome | None = None
+    """How it ended; None while it runs."""
+
     @property
     def id(self) -> str:
         """The id of the execution; it stays the same if the cell reloads the extension."""
@@ -152,6 +155,7 @@ class Executions:
 
     def _end(self, run: CellRun, outcome: Outcome) -> None:
         self._open.remove(run)
+        run.ended = outcome
         self._on_end(run, outcome)
 
     def _is_inner(self, here: int) -> bool:
