@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -55,14 +55,25 @@ def slow_sandbox() -> Iterator[SandboxHarness]:
 def start_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Kernel]]:
     """`start_kernel(url, ipykernel=None, home=None)`: a kernel with the extension loaded.
 
-    It orders from the API at `url` and has a new home unless one is given.
+    It orders from the API at `url` and has a new home unless one is given. With `load=False` the extension
+    is not loaded; `env` is added to its environment, `options` to its command line.
     """
     started: list[Kernel] = []
 
-    def start(url: str, ipykernel: Path | None = None, home: Path | None = None) -> Kernel:
-        kernel = Kernel(environment(url, home or tmp_path_factory.mktemp("home")), ipykernel)
+    def start(
+        url: str,
+        ipykernel: Path | None = None,
+        home: Path | None = None,
+        *,
+        load: bool = True,
+        env: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
+    ) -> Kernel:
+        home = home or tmp_path_factory.mktemp("home")
+        kernel = Kernel({**environment(url, home), **(env or {})}, ipykernel, options=options)
         started.append(kernel)
-        kernel.ok("%load_ext zooop_nb")
+        if load:
+            kernel.ok("%load_ext zooop_nb")
         return kernel
 
     yield start

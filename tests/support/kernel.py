@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -82,18 +82,26 @@ class Cell:
 
 class Kernel:
     """A kernel and its client. `env` is added to this process's environment; modules in `path` come first.
+    `options` are of its command line.
 
     With `wait=False` it starts beside what the caller does, until `ready()` waits for it.
     """
 
-    def __init__(self, env: Mapping[str, str], path: Path | None = None, *, wait: bool = True) -> None:
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        path: Path | None = None,
+        *,
+        options: Sequence[str] = (),
+        wait: bool = True,
+    ) -> None:
         self.manager = KernelManager()
         whole = {**os.environ, **env}
         if path is not None:
             whole["PYTHONPATH"] = str(path)
         # All kernels would share the history file; an unencrypted socket would cause a warning.
-        options = ["--HistoryManager.enabled=False", "--IPKernelApp.log_level=ERROR"]
-        self.manager.start_kernel(env=whole, extra_arguments=options)
+        usual = ["--HistoryManager.enabled=False", "--IPKernelApp.log_level=ERROR"]
+        self.manager.start_kernel(env=whole, extra_arguments=[*usual, *options])
         self.client = self.manager.blocking_client()
         self.client.start_channels()
         self.cells: dict[str, Cell] = {}
@@ -136,11 +144,42 @@ class Kernel:
         """Interrupt it, as the stop button does."""
         self.manager.interrupt_kernel()
 
-    def send(self, code: str, *, answers: bool = False, stop_on_error: bool = True) -> Cell:
-        """Queue a cell and return at once. With `answers`, the front end takes input."""
-        msg_id = self.client.execute(code, allow_stdin=answers, stop_on_error=stop_on_error)
-        cell = self.cells[msg_id] = Cell()
+    def send(
+        self,
+        code: str,
+        *,
+        answers: bool = False,
+        stop_on_error: bool = True,
+        silent: bool = False,
+        cell_id: str | None = None,
+        subshell: str | None = None,
+    ) -> Cell:
+        """Queue a cell and return at once. With `answers`, the front end takes input.
+
+        `cell_id` is the front end's id of the cell, `subshell` the id of the subshell that runs it.
+        """
+        content = {
+            "code": code,
+            "silent": silent,
+            "store_history": not silent,
+            "user_expressions": {},
+            "allow_stdin": answers,
+            "stop_on_error": stop_on_error,
+        }
+        metadata = {} if cell_id is None else {"cellId": cell_id}
+        message = self.client.session.msg("execute_request", content, metadata=metadata)
+        if subshell is not None:
+            message["header"]["subshell_id"] = subshell
+        cell = self.cells[message["header"]["msg_id"]] = Cell()
+        self.client.shell_channel.send(message)
         return cell
+
+    def subshell(self) -> str:
+        """Open a subshell; return its id."""
+        channel = self.client.control_channel
+        channel.send(self.client.session.msg("create_subshell_request"))
+        reply = channel.get_msg(timeout=PATIENCE)
+        return str(reply["content"]["subshell_id"])
 
     def run(self, code: str, *, answer: str | None = None) -> Cell:
         """Run a cell to its end. `answer` answers its question."""

@@ -217,9 +217,7 @@ def give_back(db: sqlite3.Connection, taken: Sequence[OrderRecord], kernel: str)
 
 def end(db: sqlite3.Connection, execution: str, outcome: Outcome) -> list[OrderRecord]:
     """Record how an execution ended; return the paid orders of its chain that it did not ask for."""
-    db.execute(
-        "UPDATE executions SET outcome = ? WHERE execution = ? AND outcome IS NULL", (outcome, execution)
-    )
+    db.execute("UPDATE executions SET outcome = ? WHERE execution = ?", (outcome, execution))
     left = db.execute(
         f"{_CHAIN} SELECT o.* FROM orders o WHERE o.execution IN chain AND o.execution <> :execution"
         " AND o.state IN ('intended', 'submitted', 'succeeded') ORDER BY o.created_at, o.rowid",

@@ -14,14 +14,18 @@ import threading
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final, Literal
+from weakref import WeakKeyDictionary
 
 Outcome = Literal["well", "interrupted", "failed"]
 
 _RUNS_CELLS: Final = "run_cell_async"
 """IPython's function that runs a cell; `pre_run_cell` fires within it, and `post_run_cell` after it."""
+
+_ids: "WeakKeyDictionary[Any, str]" = WeakKeyDictionary()
+"""The ids of executions by their `ExecutionInfo`."""
 
 
 @dataclass(eq=False)
@@ -33,7 +37,16 @@ class CellRun:
     thread: int
     task: "asyncio.Task[Any] | None"
     """The asyncio task that runs an asynchronous cell; None for any other cell."""
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    stopped: bool = False
+    """Whether an inner cell was interrupted: an outer one goes on after it, and seems to end well."""
+
+    ended: Outcome | None = None
+    """How it ended; None while it runs."""
+
+    @property
+    def id(self) -> str:
+        """The id of the execution; it stays the same if the cell reloads the extension."""
+        return _ids.setdefault(self.info, uuid.uuid4().hex)
 
     @property
     def source(self) -> str:
@@ -58,14 +71,17 @@ class Executions:
         """What has ended, until `on_end` has heard of it: an interrupt may come in between."""
         self._sources: dict[int, list[Any]] = {}
         """The cells that run on each thread, inner ones last."""
+        self._of_threads: WeakKeyDictionary[threading.Thread, CellRun] = WeakKeyDictionary()
+        """The last execution that each thread ordered for."""
         self._mine: ContextVar[CellRun | None] = ContextVar("zooop_execution", default=None)
 
     def adopt_running_cell(self) -> None:
         """Take the cell that is running now, which loads the extension, as an execution."""
-        result = getattr(self._shell.displayhook, "exec_result", None)
-        info = getattr(result, "info", None)
-        if info is not None and not getattr(info, "silent", False):
-            self._begin(info)
+        # IPython's displayhook knows only the innermost one, and none after an inner one has ended.
+        infos = [each for each in _running() if not each.silent]
+        if infos:
+            self._begin(infos[0])
+            self._sources[threading.get_ident()] += infos[1:]
 
     def before_cell(self, info: Any) -> None:
         """Begin an execution, unless the cell is run by another. Called for `pre_run_cell`."""
@@ -93,9 +109,13 @@ class Executions:
             self._sources.pop(here, None)
             # A cell that is not asynchronous shares its context with what comes after it.
             self._mine.set(None)
-            self._end(run, _outcome(result))
+            outcome = _outcome(result)
+            self._end(run, "interrupted" if outcome == "well" and run.stopped else outcome)
         elif sources and (info is sources[-1] or (info is not None and _same_cell(info, sources[-1]))):
             sources.pop()
+            outer = self.current()
+            if outer is not None and _outcome(result) == "interrupted":
+                outer.stopped = True
 
     def current(self) -> CellRun | None:
         """Return the execution that the calling code belongs to; None outside of any."""
@@ -104,8 +124,15 @@ class Executions:
             return mine
         here = threading.get_ident()
         on_this_thread = [each for each in self._open if each.thread == here]
-        foreground = [each for each in self._open if each.thread == threading.main_thread().ident]
-        return next(iter([*on_this_thread[-1:], *foreground[-1:], *self._open[-1:]]), None)
+        foreground = [each for each in self._open if each.thread == _main()]
+        run = next(iter([*on_this_thread[-1:], *foreground[-1:], *self._open[-1:]]), None)
+        if here == _main():
+            return run
+        # A thread that works on after its cell still belongs to it.
+        thread = threading.current_thread()
+        if run is not None:
+            self._of_threads[thread] = run
+        return run or self._of_threads.get(thread)
 
     def source(self) -> str | None:
         """Return the source of the innermost cell that runs here."""
@@ -116,8 +143,9 @@ class Executions:
         return None if run is None else run.source
 
     def close(self) -> None:
-        """Forget what is running: the extension is unloaded."""
-        self._open.clear()
+        """End what is running: the extension is unloaded, and how its cell ends is not heard of any more."""
+        for run in list(self._open):
+            self._end(run, "interrupted")
         self._sources.clear()
 
     def _begin(self, info: Any) -> None:
@@ -131,6 +159,7 @@ class Executions:
     def _end(self, run: CellRun, outcome: Outcome) -> None:
         self._ended.append((run, outcome))
         self._open.remove(run)
+        run.ended = outcome
         self._tell()
 
     def _tell(self) -> None:
@@ -143,9 +172,9 @@ class Executions:
         running = [each for each in self._open if each.thread == here]
         if not running:
             # A thread or subshell of the cell in the foreground, if one runs.
-            return bool(self._open)
+            return here != _main() and any(each.thread == _main() for each in self._open)
         goes_on = any(each.task is not None and not each.task.done() for each in running)
-        return _running() > 1 or (goes_on and mine in running)
+        return len(_running()) > 1 or (goes_on and mine in running)
 
 
 def _task_of_cell() -> "asyncio.Task[Any] | None":
@@ -157,14 +186,19 @@ def _task_of_cell() -> "asyncio.Task[Any] | None":
     return task if getattr(coroutine, "__name__", None) == _RUNS_CELLS else None
 
 
-def _running() -> int:
-    """Return how many cells are being run on this thread, each by the one before."""
-    count = 0
+def _running() -> list[Any]:
+    """Return IPython's `ExecutionInfo` of the cells that this thread runs, each run by the one before."""
+    found: list[Any] = []
     frame: FrameType | None = sys._getframe()
     while frame is not None:
-        count += frame.f_code.co_name == _RUNS_CELLS
+        if frame.f_code.co_name == _RUNS_CELLS and "info" in frame.f_locals:
+            found.append(frame.f_locals["info"])
         frame = frame.f_back
-    return count
+    return found[::-1]
+
+
+def _main() -> int | None:
+    return threading.main_thread().ident
 
 
 def _same_cell(one: Any, other: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zooop_nb import settings as settings_
-from zooop_nb.errors import Action, MissingExtra, SandboxFailed, remedy
+from zooop_nb.errors import Action, MissingExtra, SandboxFailed, Withdrawn, remedy
 from zooop_nb.notebook.cell_position import CellPosition, cell_position, line_of_caller
 from zooop_nb.notebook.config import Zooop
 from zooop_nb.notebook.executions import CellRun, Executions, Outcome
@@ -48,12 +48,18 @@ class ShellSession:
     # The front end.
 
     def origin(self) -> "Origin":
-        """Return the notebook and the running cell."""
+        """Return the notebook and the running cell.
+
+        Raises `Withdrawn` in a thread or task that goes on after its cell was interrupted: what it would
+        order, the cell orders when it is run again.
+        """
         from zooop_nb.orders.order import Origin
 
         run = self.executions.current()
         if run is None:
             return Origin(notebook=self.notebook())
+        if run.ended == "interrupted":
+            raise Withdrawn("Its cell was interrupted before this was ordered; it costs nothing.")
         return Origin(self.notebook(), run.source, run.id, run.cell_id)
 
     def notebook(self) -> str | None:
