@@ -27,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -69,18 +69,18 @@ def timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def tell(name: str, ours: list[float], theirs: list[float], peer: str, *, beside: float = 0.0) -> None:
-    """Print one ratio of medians; `beside` are seconds that both take and neither answers for."""
+def tell(name: str, ours: Sequence[float], theirs: Sequence[float], peer: str) -> None:
+    """Print the medians of two series that were measured in turn, and that of their ratios pair by pair."""
     mine, bare = statistics.median(ours), statistics.median(theirs)
-    ratio = (mine - beside) / (bare - beside)
-    print(f"{name:22} {mine * 1000:9.2f} ms   {peer:14} {bare * 1000:9.2f} ms   ratio {ratio:5.2f}")
+    ratio = statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+    print(f"{name:14} {mine * 1000:9.2f} ms   {peer:14} {bare * 1000:9.2f} ms   ratio {ratio:5.2f}")
 
 
 # The magic.
 
 # Runs in the kernel. `sent` is what one order sends: methods and paths.
 RAW: Final = """
-import json, logging, os, uuid, httpx
+import json, logging, os, time, uuid, httpx
 
 class Log(logging.Handler):
     def __init__(self):
@@ -107,6 +107,7 @@ def poll(task):
         answer = raw.get("/v1/tasks/" + task).raise_for_status().json()
         if answer["status"] not in ("queued", "running"):
             return answer
+        time.sleep(0.01)
 
 polls = 0
 
@@ -164,10 +165,8 @@ def magic(runs: int) -> None:
                 empty.append(timed(lambda: kernel.ok("pass")))
             print('raw polls', kernel.value("polls")/runs)
     print("one order sends:", ", ".join(f"{method} {_short(path)}" for method, path in sent))
-    nothing = statistics.median(empty)
-    print(f"an empty cell takes {nothing * 1000:.2f} ms")
+    print(f"an empty cell takes {statistics.median(empty) * 1000:.2f} ms")
     tell("%zooop image", ours, theirs, "raw exchanges")
-    tell("  less an empty cell", ours, theirs, "raw exchanges", beside=nothing)
 
 
 def _short(path: str) -> str:
@@ -223,15 +222,13 @@ def append(runs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder, "ledger.sqlite"))
         bare = plain(Path(folder, "plain.sqlite"))
-        ours: dict[str, list[float]] = {}
-        theirs = []
+        pairs: dict[str, list[tuple[float, float]]] = {}
         for number in range(runs):
             for name, step in steps(ledger, number).items():
-                ours.setdefault(name, []).append(timed(step))
-                theirs.append(timed(bare))
+                pairs.setdefault(name, []).append((timed(step), timed(bare)))
         ledger.close()
-    for name, taken in ours.items():
-        tell(name, taken, theirs, "two-row commit")
+    for name, taken in pairs.items():
+        tell(name, *zip(*taken, strict=True), "two-row commit")
 
 
 def plain(path: Path) -> Callable[[], object]:
