@@ -3,15 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zooop_nb.tasks.polling import LONGEST, SHORTEST, USUAL, poll_interval
+from zooop_nb.tasks.polling import FIRST, LONGEST, SHORTEST, USUAL, poll_interval
 
 SECONDS = st.floats(0, 7200)
 
 
 @given(SECONDS, st.none() | st.floats(-10, 7200))
-def test_a_wait_is_never_under_a_tenth_and_never_over_ten_seconds(gone: float, eta: float | None) -> None:
+def test_a_wait_is_as_long_as_what_has_elapsed_at_most_and_never_over_ten_seconds(
+    gone: float, eta: float | None
+) -> None:
     wait = poll_interval(gone, eta)
-    assert SHORTEST <= wait <= (USUAL if gone < 600 else LONGEST)
+    assert min(max(gone, FIRST), SHORTEST) <= wait <= (USUAL if gone < 600 else LONGEST)
+    assert wait <= max(gone, FIRST)
 
 
 @given(st.floats(0, 590), st.floats(0.5, 600))
@@ -34,7 +37,10 @@ def test_a_slow_task_costs_fewer_calls_than_the_official_scripts() -> None:
 
 
 def test_a_quick_task_is_seen_quickly() -> None:
-    assert poll_interval(0, None) == SHORTEST
+    assert poll_interval(0, None) == poll_interval(0, 300) == FIRST
+    assert poll_interval(0.04, 300) == 0.04
+    assert poll_interval(0.2, None) == SHORTEST
+    assert poll_interval(2, 300) == 2
     assert poll_interval(1, None) == 0.2
     assert poll_interval(17.5, 18) == 0.25
     assert poll_interval(18, 18) == USUAL

@@ -24,7 +24,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from zooop_nb.contract.credits import credits_text
-from zooop_nb.notebook.progress import EVERY_SECONDS, ProgressLine, line_html, line_text
+from zooop_nb.notebook.progress import AT_ONCE_AFTER, EVERY_SECONDS, ProgressLine, line_html, line_text
 from zooop_nb.results import html as card
 from zooop_nb.results import preview
 from zooop_nb.results.mimebundle import MimeBundle
@@ -602,6 +602,9 @@ def test_updates_that_tell_only_of_time_are_spaced_and_a_new_state_shows_at_once
     assert display.updates == 1
     line.update([replace(RUNNING, state="fetching")])
     assert display.updates == 2
+    now += AT_ONCE_AFTER / 2
+    line.update([replace(RUNNING, state="succeeded")])
+    assert display.updates == 2
     now += EVERY_SECONDS
     line.update([replace(RUNNING, state="fetching", seconds=9)])
     assert display.updates == 3
@@ -642,7 +645,7 @@ from zooop_nb.contract.credits import credits_text
 from zooop_nb.notebook.progress import ProgressLine
 from zooop_nb.tasks.progress import Progress
 
-line = ProgressLine()
+line = ProgressLine(clock=iter((0.0, 1.0)).__next__)
 line.update([Progress("running", 7, 18, "Kling V3")])
 line.update([Progress("fetching", 8, None)])
 line.done(text="4 credits")

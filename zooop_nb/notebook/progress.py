@@ -19,6 +19,8 @@ from zooop_nb.tasks.progress import Progress
 
 EVERY_SECONDS: Final = 0.25
 """The shortest time between two updates that only change the elapsed seconds."""
+AT_ONCE_AFTER: Final = 0.1
+"""The shortest time between any two: drawing takes milliseconds from the thread that the orders run on."""
 
 _ENDS: Final = frozenset({"succeeded", "failed", "cancelled", "unknown", "refused", "withdrawn"})
 _LINES: Final = 6
@@ -52,12 +54,16 @@ class ProgressLine:
         self._states: list[str] = []
 
     def update(self, moments: Sequence[Progress]) -> None:
-        """Show the latest progress of each order: at once if a state changed, else four times a second."""
+        """Show the latest progress of each order: at once if a state changed, else four times a second.
+
+        A state that changes again within a tenth of a second is shown with the next update.
+        """
         if not moments:
             return
         states = [each.state for each in moments]
         now = self._clock()
-        if self._shown_at is not None and states == self._states and now - self._shown_at < EVERY_SECONDS:
+        pause = EVERY_SECONDS if states == self._states else AT_ONCE_AFTER
+        if self._shown_at is not None and now - self._shown_at < pause:
             return
         self._shown_at, self._states = now, states
         self._display.show({"text/html": line_html(moments), "text/plain": line_text(moments)})
