@@ -6,7 +6,6 @@ It is called on the caller's thread; its steps run on the background loop.
 
 import asyncio
 import getpass
-import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -70,8 +69,8 @@ class Checkout:
         self._runner = TaskRunner(backend, ledger, settings.media_path)
         self._resumer = Resumer(backend, ledger, self._runner)
         self._me: Me | None = None
-        self._followed: dict[Task, tuple[str, int] | None] = {}
-        """The tasks that are followed, each with the execution and the thread that wait for it, if any do."""
+        self._followed: dict[Task, str | None] = {}
+        """The tasks that are followed, each with the execution that waits for it, if any does."""
         self._executions: set[str] = set()
         self._sets_budget = settings.sources.get("budget") in {"call", "config"}
         _checkouts.add(self)
@@ -182,9 +181,8 @@ class Checkout:
         if execution not in self._executions:
             return []
         if outcome != "well":
-            # Other threads of the cell go on.
-            here = (execution, threading.get_ident())
-            waited_for = [task for task, waiting in list(self._followed.items()) if waiting == here]
+            # Its threads as well: run again, the cell asks for theirs anew.
+            waited_for = [task for task, waiting in list(self._followed.items()) if waiting == execution]
             Tasks(waited_for).stop_waiting()
         end = partial(self.ledger.end_execution, execution, outcome)
         try:
@@ -333,13 +331,12 @@ class Checkout:
         # From here on they are followed: nothing is given back, but let go.
         holding.order_ids = order_ids
         holding.taken = []
-        execution = batch.origin.execution
-        waiting = None if background or execution is None else (execution, holding.thread)
+        waiting = None if background else batch.origin.execution
         for record in records:
             holding.tasks.append(self._started(record, waiting, background))
         return Tasks(holding.tasks)
 
-    def _started(self, record: OrderRecord, waiting: tuple[str, int] | None, background: bool) -> Task:
+    def _started(self, record: OrderRecord, waiting: str | None, background: bool) -> Task:
         feed, submitted = ProgressFeed(), Future[OrderRecord]()
         feed.say(record, record.status or "waiting")
         future = loop.shared().start(self._runner.run(record, feed, submitted, background=background))

@@ -5,7 +5,6 @@ to its end and enters what it holds here, and letting go waits for it.
 """
 
 import asyncio
-import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -21,8 +20,6 @@ class Holding:
     """The orders of one call. Its methods run on the background loop."""
 
     def __init__(self) -> None:
-        self.thread = threading.get_ident()
-        """The caller's thread."""
         self.taken: list[OrderRecord] = []
         """Taken up, as they were before, and not placed yet."""
         self.order_ids: list[str] = []
