@@ -174,6 +174,16 @@ def test_orders_of_threads_and_asynchronous_work_belong_to_the_cell(
     assert cells.charges == 2
 
 
+def test_a_magic_in_an_asynchronous_cell_is_interrupted_at_once(cells: InterruptedCells) -> None:
+    code = "await asyncio.sleep(0)\n%zooop image -m flash -n 2 beside an await"
+    with cells.held(code, after=1) as (cell, _):
+        # Nothing passes before the cell has ended.
+        cells.stopped(cell)
+    assert "Waiting stopped; the tasks go on and are paid." in cell.error["traceback"][-1]
+    cells.ok(code)
+    assert cells.charges == 2
+
+
 def test_a_pool_orders_nothing_more_after_an_interrupt_and_is_continued(cells: InterruptedCells) -> None:
     code = (
         "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor(2)\n"
@@ -306,6 +316,9 @@ def test_a_cell_that_reloads_the_extension_stays_one_execution(between: str, cel
     cells.interrupted(code, after=1)
     cells.ok(code)
     assert cells.charges == 2
+    # It has ended well.
+    cells.ok(code)
+    assert cells.charges == 4
 
 
 def test_a_cell_that_fails_after_unloading_still_left_its_order(cells: InterruptedCells) -> None:
