@@ -198,6 +198,24 @@ def test_a_pool_orders_nothing_more_after_an_interrupt_and_is_continued(cells: I
     assert cells.charges == 6
 
 
+def test_a_second_interrupt_while_the_end_is_recorded_changes_nothing(cells: InterruptedCells) -> None:
+    code = "r = %zooop image -m flash interrupted at its end\nassert not fails"
+    cells.ok(
+        "import sys\nfails = True\n"
+        "def interrupt(frame, event, _):\n"
+        "    if event == 'call' and frame.f_code.co_qualname == 'Following.end_execution':\n"
+        "        sys.setprofile(None)\n"
+        "        raise KeyboardInterrupt\n"
+        "def arm():\n"
+        "    sys.setprofile(interrupt)\n"
+        "get_ipython().events.register('post_execute', arm)"
+    )
+    cells.failed(code)
+    cells.ok("get_ipython().events.unregister('post_execute', arm)\nsys.setprofile(None)\nfails = False")
+    cells.ok(code)
+    assert cells.charges == 1
+
+
 def test_a_subshell_that_works_while_the_cell_waits_changes_nothing(cells: InterruptedCells) -> None:
     code = "r = %zooop image -m flash -n 2 beside a subshell"
     subshell = cells.kernel.subshell()

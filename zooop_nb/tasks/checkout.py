@@ -186,11 +186,13 @@ class Checkout:
         """End an execution; see the function of this name."""
         if execution not in self._executions:
             return []
-        self._executions.discard(execution)
         if outcome != "well":
             waited_for = [task for task, waiting in list(self._followed.items()) if waiting == execution]
             Tasks(waited_for).stop_waiting()
-        return self.ledger.end_execution(execution, outcome)
+        left = self.ledger.end_execution(execution, outcome)
+        # Last, so that after an interrupt it can be ended once more.
+        self._executions.discard(execution)
+        return left
 
     def fresh_me(self) -> Me:
         """Return the token's own view of itself, requested now."""
