@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.holding_proxy import HoldingProxy
+from tests.support.interrupted_cells import ONE_AT_A_TIME, InterruptedCells
 from tests.support.kernel import Kernel, older_ipykernel
 from tests.support.sandbox_harness import TOKEN, SandboxHarness
 
@@ -79,3 +81,34 @@ def start_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     yield start
     for kernel in started:
         kernel.close()
+
+
+@pytest.fixture(scope="module")
+def proxy(quick_sandbox: SandboxHarness) -> Iterator[HoldingProxy]:
+    """The door through which a kernel reaches the quick sandbox."""
+    with HoldingProxy(quick_sandbox.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def one_at_a_time(proxy: HoldingProxy, start_kernel: Callable[..., Kernel]) -> Kernel:
+    kernel = start_kernel(proxy.url, env=ONE_AT_A_TIME)
+    kernel.ok("import asyncio, threading\nfrom zooop_nb import Studio\nstudio = Studio()")
+    return kernel
+
+
+@pytest.fixture(scope="module")
+def ten_at_once(proxy: HoldingProxy, start_kernel: Callable[..., Kernel]) -> Kernel:
+    return start_kernel(proxy.url)
+
+
+@pytest.fixture
+def cells(one_at_a_time: Kernel, proxy: HoldingProxy, quick_sandbox: SandboxHarness) -> InterruptedCells:
+    """A kernel that sends one order after the other; the books are empty."""
+    return InterruptedCells(one_at_a_time, proxy, quick_sandbox).begin()
+
+
+@pytest.fixture
+def parallel(ten_at_once: Kernel, proxy: HoldingProxy, quick_sandbox: SandboxHarness) -> InterruptedCells:
+    """A kernel whose orders are under way side by side; the books are empty."""
+    return InterruptedCells(ten_at_once, proxy, quick_sandbox).begin()

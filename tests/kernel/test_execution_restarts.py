@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,12 +20,6 @@ NOT_ASKED_FOR = "→ 1 paid order of that run was not asked for again: %zooop re
 ORDER = "r = %zooop image -m flash -n 3 a panda in another life"
 
 Start = Callable[..., InterruptedCells]
-
-
-@pytest.fixture(scope="module")
-def proxy(quick_sandbox: SandboxHarness) -> Iterator[HoldingProxy]:
-    with HoldingProxy(quick_sandbox.url) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -67,8 +67,7 @@ class Executions:
         self._shell = shell
         self._on_end = on_end
         self._open: list[CellRun] = []
-        self._ended: list[tuple[CellRun, Outcome]] = []
-        """What has ended, until `on_end` has heard of it: an interrupt may come in between."""
+        self._unreported: list[tuple[CellRun, Outcome]] = []
         self._sources: dict[int, list[Any]] = {}
         """The cells that run on each thread, inner ones last."""
         self._of_threads: WeakKeyDictionary[threading.Thread, CellRun] = WeakKeyDictionary()
@@ -89,7 +88,8 @@ class Executions:
         if not self._is_inner(here):
             # What is still open on this thread was never closed.
             for run in [each for each in self._open if each.thread == here]:
-                self._end(run, "interrupted")
+                self._end(run, run.ended or "interrupted")
+            self._report()
             self._sources.pop(here, None)
             self._begin(info)
         else:
@@ -149,7 +149,6 @@ class Executions:
         self._sources.clear()
 
     def _begin(self, info: Any) -> None:
-        self._tell()
         here = threading.get_ident()
         run = CellRun(info, here, _task_of_cell())
         self._open.append(run)
@@ -157,15 +156,21 @@ class Executions:
         self._mine.set(run)
 
     def _end(self, run: CellRun, outcome: Outcome) -> None:
-        self._ended.append((run, outcome))
-        self._open.remove(run)
         run.ended = outcome
-        self._tell()
+        self._unreported.append((run, outcome))
+        self._open.remove(run)
+        self._report()
 
-    def _tell(self) -> None:
-        while self._ended:
-            self._on_end(*self._ended[0])
-            self._ended.pop(0)
+    def _report(self) -> None:
+        """Report what has ended. An interrupt in the middle of it leaves that to the next cell."""
+        while self._unreported:
+            run, outcome = self._unreported[0]
+            try:
+                self._on_end(run, outcome)
+            except Exception:
+                self._unreported.remove((run, outcome))
+                raise
+            self._unreported.remove((run, outcome))
 
     def _is_inner(self, here: int) -> bool:
         mine = self._mine.get()

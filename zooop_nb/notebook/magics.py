@@ -11,6 +11,7 @@ from zooop_nb.errors import ZooopError
 from zooop_nb.notebook.grammar import Command, parse
 from zooop_nb.notebook.help import overview
 from zooop_nb.notebook.shell_session import ShellSession
+from zooop_nb.notebook.stop_button import give_back, raise_interrupts
 from zooop_nb.notebook.variables import expand_value
 from zooop_nb.verbs import ORDER_VERBS, VERBS
 
@@ -32,6 +33,7 @@ class ZooopMagics(Magics):
     @line_cell_magic
     def zooop(self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None) -> Any:
         namespace: Mapping[str, object] = ChainMap(local_ns or {}, self._shell.user_ns)
+        handler = raise_interrupts()
         try:
             command = parse(line, cell, VERBS, partial(expand_value, namespace=namespace))
             value = _action(command)(self._session, command, namespace)
@@ -46,6 +48,8 @@ class ZooopMagics(Magics):
             text = interrupt_text(interrupt)
             interrupt._render_traceback_ = lambda: [text]  # type: ignore[attr-defined]
             raise
+        finally:
+            give_back(handler)
 
     zooop.__doc__ = overview()
 
