@@ -249,8 +249,8 @@ def abandon(studio: Studio, faults: Callable[..., None], *asks: Any) -> list[str
     return [task.order_id for task in tasks]
 
 
-def attached(prepared: PricedBatch) -> list[str]:
-    return [record.order_id for record in prepared.attached]
+def taken_up(prepared: PricedBatch) -> list[str]:
+    return [record.order_id for record in prepared.taken_up]
 
 
 def test_the_same_cell_run_again_attaches_and_pays_nothing_more(
@@ -260,12 +260,12 @@ def test_the_same_cell_run_again_attaches_and_pays_nothing_more(
     [order] = abandon(studio, faults)
     front.run_cell(CELL, "run 2")
     prepared = prepare(studio, [cheap()])
-    assert (prepared.total, len(prepared.records), attached(prepared)) == (0, 0, [order])
+    assert (prepared.total, len(prepared.records), taken_up(prepared)) == (0, 0, [order])
     [result] = studio.checkout.place(prepared).result()
     assert (result.order_id, result.status) == (order, "succeeded")
     assert books.spent() == charges(studio) == 1
     front.run_cell(CELL, "run 3")
-    assert attached(prepare(studio, [cheap()])) == []
+    assert taken_up(prepare(studio, [cheap()])) == []
 
 
 def test_each_abandoned_order_is_attached_once_and_in_their_order(
@@ -275,7 +275,7 @@ def test_each_abandoned_order_is_attached_once_and_in_their_order(
     orders = abandon(studio, faults, cheap(count=2))
     front.run_cell(CELL, "run 2")
     first, rest = prepare(studio, [cheap()]), prepare(studio, [cheap(count=3)])
-    assert (attached(first), attached(rest)) == (orders[:1], orders[1:])
+    assert (taken_up(first), taken_up(rest)) == (orders[:1], orders[1:])
     assert (first.total, rest.total, len(rest.records)) == (0, 2, 2)
     results = [*studio.checkout.place(first).result(), *studio.checkout.place(rest).result()]
     assert [each.order_id for each in results][:2] == orders
@@ -290,7 +290,7 @@ def test_fresh_pays_anew(
     [order] = abandon(studio, faults)
     front.run_cell(CELL, "run 2")
     prepared = prepare(studio, [cheap()], fresh=True)
-    assert attached(prepared) == []
+    assert taken_up(prepared) == []
     studio.checkout.place(prepared).result()
     assert books.spent() == 2
     assert studio.tasks()["order_id"].tolist() == [order]
@@ -318,7 +318,7 @@ def test_another_cell_notebook_or_order_does_not_attach(
     front.run_cell(CELL, "run 1")
     abandon(studio, faults)
     front.run_cell(cell, "run 2", notebook)
-    assert attached(prepare(studio, [ask])) == []
+    assert taken_up(prepare(studio, [ask])) == []
 
 
 def test_the_run_that_left_an_order_does_not_attach_to_it_itself(
@@ -326,7 +326,7 @@ def test_the_run_that_left_an_order_does_not_attach_to_it_itself(
 ) -> None:
     front.run_cell(CELL, "run 1")
     abandon(studio, faults)
-    assert attached(prepare(studio, [cheap()])) == []
+    assert taken_up(prepare(studio, [cheap()])) == []
 
 
 def test_an_order_that_somebody_follows_is_not_attached_to(
@@ -336,7 +336,7 @@ def test_an_order_that_somebody_follows_is_not_attached_to(
     faults({**TASK, "do": {"delay": 0.5}})
     task = studio.checkout.place(prepare(studio, [cheap()])).accepted()
     front.run_cell(CELL, "run 2")
-    assert attached(prepare(studio, [cheap()])) == []
+    assert taken_up(prepare(studio, [cheap()])) == []
     [result] = studio.resume()
     assert "a live session follows it" in (result.error or "")
     assert task.result()[0].status == "succeeded"
@@ -355,7 +355,7 @@ def test_a_no_gives_back_what_was_attached_to(
     with pytest.raises(errors.OverBudget):
         studio.checkout.order([cheap(count=2)], studio.frontend, studio.frontend.origin(), budget=0)
     assert studio.tasks()["followed"].tolist() == [False]
-    assert attached(prepare(studio, [cheap()])) == [order]
+    assert taken_up(prepare(studio, [cheap()])) == [order]
 
 
 def test_a_quote_that_fails_gives_back_what_was_attached_to(
@@ -367,7 +367,7 @@ def test_a_quote_that_fails_gives_back_what_was_attached_to(
     faults({"path": "/v1/quote", "do": {"status": 400, "code": "invalid_payload"}})
     with pytest.raises(errors.InvalidRequest):
         prepare(studio, [cheap(count=2)])
-    assert attached(prepare(studio, [cheap()])) == [order]
+    assert taken_up(prepare(studio, [cheap()])) == [order]
 
 
 def test_an_order_without_an_answer_is_attached_to_and_sent_again_under_its_key(
@@ -377,7 +377,7 @@ def test_an_order_without_an_answer_is_attached_to_and_sent_again_under_its_key(
     record = lose(studio, faults)
     front.run_cell(CELL, "run 2")
     again = prepare(studio, [cheap(params={"aspect_ratio": None})])
-    assert attached(again) == [record.order_id]
+    assert taken_up(again) == [record.order_id]
     assert studio.checkout.place(again).result()[0].status == "succeeded"
     assert books.spent() == charges(studio) == 1
 
@@ -389,13 +389,13 @@ def test_an_order_that_may_not_be_sent_again_is_not_attached_to(
     record = lose(studio, faults)
     front.run_cell(CELL, "run 2")
     ask = cheap(params={"aspect_ratio": None})
-    assert attached(prepare(studio_of(OTHER), [ask])) == []
+    assert taken_up(prepare(studio_of(OTHER), [ask])) == []
     age(studio, record, 23.5)
     for _ in range(2):
         with pytest.raises(errors.OrderUnknown, match="not bought again") as caught:
             prepare(studio, [ask])
         assert caught.value.order_id == record.order_id
-    assert attached(prepare(studio, [ask], fresh=True)) == []
+    assert taken_up(prepare(studio, [ask], fresh=True)) == []
 
 
 # The kernel is interrupted or killed.
@@ -441,7 +441,7 @@ INTERRUPTED = """
         assert "paid" in str(stopped)
     cell.run = "2"
     again = studio.checkout.prepare([ask], cell.origin())
-    print(again.total, [record.order_id for record in again.attached] == left)
+    print(again.total, [record.order_id for record in again.taken_up] == left)
     print([each.status for each in studio.checkout.place(again).result()])
 """
 
@@ -463,7 +463,7 @@ INTERRUPTED_TWICE = """
             pass
     cell.run = "2"
     again = studio.checkout.prepare([ask], cell.origin())
-    print(again.total, len(again.attached))
+    print(again.total, len(again.taken_up))
     print([each.status for each in studio.checkout.place(again).result()])
 """
 

@@ -91,10 +91,10 @@ def test_a_breakdown_has_the_ledgers_names() -> None:
 def test_a_priced_order_costs_what_is_left_to_pay() -> None:
     order = Order(TARGET, {"prompt": "x"})
     rows = (record(order), record(order))
-    priced = PricedOrder(order, order.body(), QUOTE, attached=(record(order),), records=rows)
+    priced = PricedOrder(order, order.body(), QUOTE, taken_up=(record(order),), records=rows)
     assert priced.total == 16
     assert (quoted(priced).total, quoted(priced).count) == (16, 2)
-    served = PricedOrder(order, attached=(record(order),))
+    served = PricedOrder(order, taken_up=(record(order),))
     assert served.total == 0
     with pytest.raises(LookupError):
         quoted(served)

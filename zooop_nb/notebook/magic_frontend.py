@@ -23,14 +23,14 @@ class MagicFrontend:
         return self._host.origin()
 
     def announce(self, batch: "PricedBatch") -> None:
-        """Print a line for each order, and for the earlier orders that are attached to instead.
+        """Print a line for each order, and for the earlier orders that are taken up instead.
 
         API documentation: "Quote before submit".
         """
         from zooop_nb.results.render import quoted_line
         from zooop_nb.tasks.batch import quoted
 
-        if batch.attached:
+        if batch.taken_up:
             print(taken_up_line(batch))
         for record in batch.elsewhere:
             print(f"→ an order for the same is under way already: %zooop resume {record.order_id[:8]}")
@@ -47,8 +47,8 @@ class MagicFrontend:
 
 def taken_up_line(batch: "PricedBatch") -> str:
     """Return the line on earlier orders that serve instead of new ones."""
-    number = len(batch.attached)
-    made = sum(record.state == "succeeded" for record in batch.attached)
+    number = len(batch.taken_up)
+    made = sum(record.state == "succeeded" for record in batch.taken_up)
     states = [f"{made} made" if made else "", f"{number - made} under way" if number > made else ""]
     return (
         f"→ takes up {'1 order' if number == 1 else f'{number} orders'} {_of_the_run(batch.continued)}: "

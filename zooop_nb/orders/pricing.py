@@ -37,7 +37,7 @@ class PricedOrder:
     body: bytes = b""
     quote: Quote | None = None
     """None for a description, which nothing quotes, and if abandoned orders serve for all that was asked."""
-    attached: tuple[OrderRecord, ...] = ()
+    taken_up: tuple[OrderRecord, ...] = ()
     """The abandoned orders of this cell that are followed instead of new ones."""
     records: tuple[OrderRecord, ...] = ()
     """The new orders, one for each that is left to pay for."""

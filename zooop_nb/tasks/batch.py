@@ -32,9 +32,9 @@ class PricedBatch:
         return tuple(record for priced in self.orders for record in priced.records)
 
     @property
-    def attached(self) -> tuple[OrderRecord, ...]:
+    def taken_up(self) -> tuple[OrderRecord, ...]:
         """The earlier orders that are followed instead of new ones."""
-        return (*self.resumed, *(record for priced in self.orders for record in priced.attached))
+        return (*self.resumed, *(record for priced in self.orders for record in priced.taken_up))
 
     @property
     def total(self) -> Number:

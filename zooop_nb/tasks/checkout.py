@@ -296,12 +296,12 @@ class Checkout:
             record_for(priced, batch=batch, backend=self.backend, me=self._me, who=self.who)
             for _ in range(count - len(taken.orders))
         )
-        return replace(priced, attached=taken.orders, records=records)
+        return replace(priced, taken_up=taken.orders, records=records)
 
     async def _placed(self, holding: Holding, batch: PricedBatch, background: bool) -> Tasks:
-        attached = batch.attached
+        taken_up = batch.taken_up
         run = batch.origin.run_of_cell()
-        if batch.records or any(each.state == "intended" for each in attached):
+        if batch.records or any(each.state == "intended" for each in taken_up):
             reservation = Reservation(
                 session=settings_.session_id(),
                 mode=self.backend.mode,
@@ -312,7 +312,7 @@ class Checkout:
                 budget=self._settings.budget,
                 sets_budget=self._sets_budget,
                 run=run if batch.records else None,
-                resent=[each.order_id for each in attached if each.state == "intended"],
+                resent=[each.order_id for each in taken_up if each.state == "intended"],
             )
 
             def reserve() -> None:
@@ -323,7 +323,7 @@ class Checkout:
             self._sets_budget = False
         if run is not None:
             self._executions.add(run.execution)
-        order_ids = [each.order_id for each in (*attached, *batch.records)]
+        order_ids = [each.order_id for each in (*taken_up, *batch.records)]
         records = await holding.step(partial(self.ledger.get_all, order_ids))
         queue_of(self.backend.host, self.backend.token).places = tasks_at_once(
             self._me, self._settings.concurrency
