@@ -71,6 +71,7 @@ class Checkout:
         self._me: Me | None = None
         self._followed: dict[Task, str | None] = {}
         """The tasks that are followed, each with the execution that waits for it, if any does."""
+        self._placing: WeakSet[Holding] = WeakSet()
         self._executions: set[str] = set()
         self._sets_budget = settings.sources.get("budget") in {"call", "config"}
         _checkouts.add(self)
@@ -104,7 +105,7 @@ class Checkout:
         them. Raises `InputError`, `SpendingError`, `APIError` and the rest of the tree, and `WaitingStopped`
         on an interrupt: it names the orders that may be paid by then, or none.
         """
-        holding = Holding()
+        holding = self._holding(origin)
         with self._let_go_on_error(holding):
             batch = loop.shared().run(self._prepared(holding, requests, origin, variants, spending))
             frontend.announce(batch)
@@ -181,9 +182,8 @@ class Checkout:
         if execution not in self._executions:
             return []
         if outcome != "well":
-            # Its threads as well: run again, the cell asks for theirs anew.
-            waited_for = [task for task, waiting in list(self._followed.items()) if waiting == execution]
-            Tasks(waited_for).stop_waiting()
+            # Of its threads as well: run again, the cell asks for theirs anew.
+            Tasks(loop.shared().run(self._stopped(execution))).stop_waiting()
         end = partial(self.ledger.end_execution, execution, outcome)
         try:
             left = end()
@@ -197,6 +197,11 @@ class Checkout:
     def fresh_me(self) -> Me:
         """Return the token's own view of itself, requested now."""
         return loop.shared().run(self._fresh_me())
+
+    def _holding(self, origin: Origin) -> Holding:
+        holding = Holding(origin.execution)
+        self._placing.add(holding)
+        return holding
 
     @contextmanager
     def _let_go_on_error(self, holding: Holding) -> Iterator[None]:
@@ -221,6 +226,12 @@ class Checkout:
             raise WaitingStopped.of(records) from None
 
     # On the background loop.
+
+    async def _stopped(self, execution: str) -> list[Task]:
+        """Let no more orders of an execution be placed; return the tasks that it waits for."""
+        for holding in self._placing:
+            holding.stopped = holding.stopped or holding.execution == execution
+        return [task for task, waiting in self._followed.items() if waiting == execution]
 
     async def _prepared(
         self,
@@ -328,6 +339,7 @@ class Checkout:
         queue_of(self.backend.host, self.backend.token).places = tasks_at_once(
             self._me, self._settings.concurrency
         )
+        holding.check()
         # From here on they are followed: nothing is given back, but let go.
         holding.order_ids = order_ids
         holding.taken = []

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from zooop_nb.errors import Withdrawn
 from zooop_nb.ledger import Ledger, OrderRecord
 from zooop_nb.tasks import loop
 from zooop_nb.tasks.runner import TaskRunner
@@ -19,7 +20,11 @@ T = TypeVar("T")
 class Holding:
     """The orders of one call. Its methods run on the background loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, execution: str | None = None) -> None:
+        self.execution = execution
+        """The run of a cell that places it."""
+        self.stopped = False
+        """Whether that run was stopped: nothing more is placed for it."""
         self.taken: list[OrderRecord] = []
         """Taken up, as they were before, and not placed yet."""
         self.order_ids: list[str] = []
@@ -30,11 +35,17 @@ class Holding:
 
     async def step(self, write: Callable[[], T]) -> T:
         """Do a step off the loop. Cancelled, this stops waiting for the step, and the step goes on."""
-        if self._let_go:
-            raise asyncio.CancelledError
+        self.check()
         step = asyncio.ensure_future(loop.off_loop(write))
         self._steps.add(step)
         return await asyncio.shield(step)
+
+    def check(self) -> None:
+        """Raise if nothing may be placed any more."""
+        if self._let_go:
+            raise asyncio.CancelledError
+        if self.stopped:
+            raise Withdrawn("Its cell was stopped before it was ordered; it costs nothing.")
 
     async def let_go(self, runner: TaskRunner, ledger: Ledger) -> list[str]:
         """Let go of everything; return the ids of the orders that were placed."""
