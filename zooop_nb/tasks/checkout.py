@@ -71,8 +71,9 @@ class Checkout:
         self._me: Me | None = None
         self._followed: dict[Task, str | None] = {}
         """The tasks that are followed, each with the execution that waits for it, if any does."""
-        self._placing: WeakSet[Holding] = WeakSet()
         self._executions: set[str] = set()
+        self._stopped: set[str] = set()
+        """The executions for which nothing more is placed."""
         self._sets_budget = settings.sources.get("budget") in {"call", "config"}
         _checkouts.add(self)
 
@@ -105,7 +106,7 @@ class Checkout:
         them. Raises `InputError`, `SpendingError`, `APIError` and the rest of the tree, and `WaitingStopped`
         on an interrupt: it names the orders that may be paid by then, or none.
         """
-        holding = self._holding(origin)
+        holding = Holding(origin.execution, self._stopped)
         with self._let_go_on_error(holding):
             batch = loop.shared().run(self._prepared(holding, requests, origin, variants, spending))
             frontend.announce(batch)
@@ -183,7 +184,7 @@ class Checkout:
             return []
         if outcome != "well":
             # Of its threads as well: run again, the cell asks for theirs anew.
-            Tasks(loop.shared().run(self._stopped(execution))).stop_waiting()
+            Tasks(loop.shared().run(self._stop(execution))).stop_waiting()
         end = partial(self.ledger.end_execution, execution, outcome)
         try:
             left = end()
@@ -197,11 +198,6 @@ class Checkout:
     def fresh_me(self) -> Me:
         """Return the token's own view of itself, requested now."""
         return loop.shared().run(self._fresh_me())
-
-    def _holding(self, origin: Origin) -> Holding:
-        holding = Holding(origin.execution)
-        self._placing.add(holding)
-        return holding
 
     @contextmanager
     def _let_go_on_error(self, holding: Holding) -> Iterator[None]:
@@ -227,10 +223,9 @@ class Checkout:
 
     # On the background loop.
 
-    async def _stopped(self, execution: str) -> list[Task]:
+    async def _stop(self, execution: str) -> list[Task]:
         """Let no more orders of an execution be placed; return the tasks that it waits for."""
-        for holding in self._placing:
-            holding.stopped = holding.stopped or holding.execution == execution
+        self._stopped.add(execution)
         return [task for task, waiting in self._followed.items() if waiting == execution]
 
     async def _prepared(

@@ -5,7 +5,7 @@ to its end and enters what it holds here, and letting go waits for it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, TypeVar
 
 from zooop_nb.errors import Withdrawn
@@ -18,13 +18,14 @@ T = TypeVar("T")
 
 
 class Holding:
-    """The orders of one call. Its methods run on the background loop."""
+    """The orders of one call. Its methods run on the background loop.
 
-    def __init__(self, execution: str | None = None) -> None:
-        self.execution = execution
-        """The run of a cell that places it."""
-        self.stopped = False
-        """Whether that run was stopped: nothing more is placed for it."""
+    `execution` is the run of a cell that places them; nothing more is placed once it is among `stopped`.
+    """
+
+    def __init__(self, execution: str | None = None, stopped: Container[str] = ()) -> None:
+        self._execution = execution
+        self._stopped = stopped
         self.taken: list[OrderRecord] = []
         """Taken up, as they were before, and not placed yet."""
         self.order_ids: list[str] = []
@@ -44,7 +45,7 @@ class Holding:
         """Raise if nothing may be placed any more."""
         if self._let_go:
             raise asyncio.CancelledError
-        if self.stopped:
+        if self._execution is not None and self._execution in self._stopped:
             raise Withdrawn("Its cell was stopped before it was ordered; it costs nothing.")
 
     async def let_go(self, runner: TaskRunner, ledger: Ledger) -> list[str]:
