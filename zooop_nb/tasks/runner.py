@@ -116,6 +116,9 @@ class TaskRunner:
         self._running[order_id] = task
         here = loop.shared()
         if self._loop is not here:
+            if self._loop is not None:
+                # A forked child: what the parent follows is not this process's to stop.
+                self._running = {order_id: task}
             self._loop = here
             here.before_stop.append(lambda: self.stop(tuple(self._running)))
 
