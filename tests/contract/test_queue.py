@@ -623,7 +623,7 @@ def test_a_refused_order_keeps_its_turn_while_the_rate_limit_is_waited_for(
     assert [each["idempotencyKey"] for each in books.tasks] == keys
 
 
-# start()
+# What `start` returns and raises.
 
 
 def test_start_returns_when_the_order_is_reserved_and_its_refusal_surfaces_in_the_result(

@@ -84,10 +84,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def forward(self, method: str) -> None:
         raise NotImplementedError
 
-    def do_GET(self) -> None:  # noqa: N802 (http.server's own names)
+    def do_GET(self) -> None:
         self.forward("GET")
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self.forward("POST")
 
     def log_message(self, *_: object) -> None:
