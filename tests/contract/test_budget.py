@@ -140,7 +140,7 @@ def test_a_spawned_process_shares_a_session_that_was_made_and_exported(
     )
     done = subprocess.run(
         [sys.executable, str(program)],
-        env=environment(used_up, **{SESSION_VARIABLE: "", "PYTHONPATH": os.getcwd()}),
+        env=environment(used_up, **{SESSION_VARIABLE: "", "PYTHONPATH": str(Path.cwd())}),
         capture_output=True,
         text=True,
         timeout=90,

@@ -1,4 +1,4 @@
-"""Nothing is written off that may be paid: it stays open or unknown, `resume` finds it, nobody buys it again."""
+"""What may be paid is not written off: it stays open or unknown, `resume` finds it, nobody buys it again."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

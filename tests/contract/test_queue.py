@@ -433,6 +433,7 @@ def test_an_order_that_is_sent_again_waits_for_the_rate_limit_too_and_is_paid_on
     assert books.spent() == 1
 
 
+@pytest.mark.timeout(400)
 def test_600_orders_at_the_documented_limits_all_succeed_without_a_429(
     timed: Callable[..., Studio], clock: VirtualTime, books: SandboxHarness
 ) -> None:
@@ -623,7 +624,7 @@ def test_a_refused_order_keeps_its_turn_while_the_rate_limit_is_waited_for(
     assert [each["idempotencyKey"] for each in books.tasks] == keys
 
 
-# start()
+# What `start` returns and raises.
 
 
 def test_start_returns_when_the_order_is_reserved_and_its_refusal_surfaces_in_the_result(

@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 Rewrite = Callable[[Any], Any]
@@ -79,7 +79,7 @@ class RewritingProxy:
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version: ClassVar[str] = "HTTP/1.1"
+    protocol_version = "HTTP/1.1"
 
     def forward(self, method: str) -> None:
         raise NotImplementedError

@@ -340,10 +340,14 @@ class Tasks(Sequence[Task]):
         return self
 
     def stop_waiting(self) -> None:
-        """Stop following all of them; those that were not sent yet are withdrawn."""
-        if self._tasks:
+        """Stop following all of them; those that were not sent yet are withdrawn.
+
+        In a forked child, those of its parent are left to the parent.
+        """
+        own = [task for task in self._tasks if task._process == os.getpid()]
+        if own:
             # Started, not run: a second interrupt stops this waiting, and not the release.
-            loop.shared().start(self._tasks[0].stop_all(self._tasks)).result()
+            loop.shared().start(Task.stop_all(own)).result()
 
     def interrupted(self) -> WaitingStopped:
         """Stop following all of them; return the interrupt to raise."""
