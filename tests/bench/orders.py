@@ -145,7 +145,9 @@ def magic(runs: int) -> None:
             ordered()
             kernel.ok("log.sent.clear()")
             ordered()
-            sent = list(dict.fromkeys((method, _short(path)) for method, path in kernel.value("list(log.sent)")))
+            sent = list(
+                dict.fromkeys((method, _short(path)) for method, path in kernel.value("list(log.sent)"))
+            )
             kernel.ok('logging.getLogger("httpx").setLevel(logging.WARNING)')
             kernel.ok(
                 "models = raw.get('/v1/models?type=image&subtype=default').json()['models'];"
@@ -157,13 +159,13 @@ def magic(runs: int) -> None:
                 kernel.ok(f"exchange({next(prompts)!r}, {sent!r})")
 
             raw()
-            kernel.ok('polls = 0')
+            kernel.ok("polls = 0")
             ours, theirs, empty = [], [], []
             for _ in range(runs):
                 ours.append(timed(ordered))
                 theirs.append(timed(raw))
                 empty.append(timed(lambda: kernel.ok("pass")))
-            print('raw polls', kernel.value("polls")/runs)
+            print("raw polls", kernel.value("polls") / runs)
     print("one order sends:", ", ".join(f"{method} {_short(path)}" for method, path in sent))
     print(f"an empty cell takes {statistics.median(empty) * 1000:.2f} ms")
     tell("%zooop image", ours, theirs, "raw exchanges")
@@ -255,7 +257,9 @@ def plain(path: Path) -> Callable[[], object]:
 
 def pace(virtual: bool) -> None:
     with sandbox(tasks=PER_MINUTE) as api, tempfile.TemporaryDirectory() as home:
-        given = settings.load(call={"host": api.url, "home": home}, token=TOKEN, environ={})
+        given = settings.load(
+            call={"host": api.url, "home": home, "concurrency": ORDERS}, token=TOKEN, environ={}
+        )
         clock = VirtualTime(api) if virtual else None
         studio = Studio(settings=given, backend=clock and clock.backend(given), front_end=ScriptedFrontend())
         prompts = [f"a red panda, take {number}" for number in range(ORDERS)]
@@ -267,7 +271,9 @@ def pace(virtual: bool) -> None:
         assert len(api.tasks) == ORDERS
         assert not gallery.failed
         studio.close()
-    print(f"{ORDERS} orders at {PER_MINUTE} a minute: {took:.1f} s; bound {BOUND:.1f} s; {refused} refused by the limit")
+    print(
+        f"{ORDERS} orders at {PER_MINUTE} a minute: {took:.1f} s; bound {BOUND:.1f} s; {refused} refused by the limit"
+    )
     print(f"of the bound's rate: {BOUND / took:.2f}")
 
 
@@ -277,7 +283,9 @@ def main() -> None:
     )
     names = ("magic", "quote", "append", "pace")
     parser.add_argument("which", nargs="*", metavar="RATIO", help="default: all four")
-    parser.add_argument("--runs", type=int, default=30, metavar="N", help="pairs of runs; default: %(default)d")
+    parser.add_argument(
+        "--runs", type=int, default=30, metavar="N", help="pairs of runs; default: %(default)d"
+    )
     parser.add_argument("--virtual", action="store_true", help="pace: do not wait for the minute")
     options = parser.parse_args()
     if unknown := set(options.which) - set(names):
