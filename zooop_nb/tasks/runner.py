@@ -91,6 +91,8 @@ class TaskRunner:
         A request that is on its way goes on.
         """
         order_ids = tuple(order_ids)
+        if not order_ids:
+            return
         self._stopping.update(order_ids)
         try:
             running = [self._running[each] for each in order_ids if each in self._running]
