@@ -1,19 +1,21 @@
 """What ordering costs beside its bare parts: four ratios, each against a peer in the same run.
 
-    python tests/bench/orders.py [magic] [quote] [append] [pace] [--runs 30] [--real]
+    python tests/bench/orders.py [magic] [quote] [append] [pace] [--runs 30] [--virtual]
 
 `magic`   `%zooop image` at sandbox speed 0, in a real kernel, beside its raw exchanges: the requests that one
           order sends, as httpx logs them, sent one after the other by a bare httpx client on a kept-alive
-          connection of the same kernel. Both are cells, in turn, timed at the front end from the request to
-          the end of the output, the picture among it.
+          connection of the same kernel, which polls every 10 ms. Both are cells, in turn, timed at the front
+          end from the request to the end of the output: for the magic, that includes the picture's preview.
 `quote`   the first quote of a process beside bare httpx: a new process each, in turn, which imports, asks
-          for the models, and quotes.
-`append`  each step of an order in the ledger beside a plain sqlite3 commit of two rows in turn, with the same
-          columns and durability on the same disk.
-`pace`    90 orders at 60 a minute beside the bound: the last 30 may go after a minute. In virtual time, or
-          with `--real` in real time (about 65 s).
+          for the models, and quotes. Both find their bytecode.
+`append`  each step of an order in the ledger beside a plain sqlite3 commit of two rows, in turn, with the
+          same columns and durability on the same disk, but without the ledger's indexes and checks.
+`pace`    90 orders at 60 a minute beside the bound: the last 30 may go after a minute. It takes about 65 s;
+          with `--virtual` the clocks of client and sandbox are moved instead, at most a second at a time, and
+          the figure is less exact.
 
-The figures are medians and depend on this machine; the ratios say what is ours.
+Two things that are compared alternate; the ratio is the median of that of each pair, since the machine may be
+shared. The figures depend on it; the ratios say what is ours.
 """
 
 import argparse
@@ -162,9 +164,11 @@ def magic(runs: int) -> None:
                 ours.append(timed(ordered))
                 theirs.append(timed(raw))
                 empty.append(timed(lambda: kernel.ok("pass")))
-            print("raw polls", kernel.value("polls") / runs)
+            polls = kernel.value("polls") / runs
     print("one order sends:", ", ".join(f"{method} {_short(path)}" for method, path in sent))
-    print(f"an empty cell takes {statistics.median(empty) * 1000:.2f} ms")
+    print(
+        f"raw exchanges poll {polls:.0f} times; an empty cell takes {statistics.median(empty) * 1000:.2f} ms"
+    )
     tell("%zooop image", ours, theirs, "raw exchanges")
 
 
@@ -186,7 +190,8 @@ headers = dict(Authorization="Bearer " + os.environ["ZOOOP_API_KEY"])
 with httpx.Client(base_url=os.environ["ZOOOP_API_HOST"], headers=headers, trust_env=False) as http:
     models = http.get("/v1/models?type=image&subtype=default").raise_for_status().json()["models"]
     model = next(each for each in models if each["name"] == "{model}")
-    body = dict(interfaceId=model["id"], versionId=model["versions"][0]["id"], params=dict(prompt="a red panda"))
+    body = dict(interfaceId=model["id"], versionId=model["versions"][0]["id"], params={{}})
+    body["params"]["prompt"] = "a red panda"
     print(http.post("/v1/quote", json=body).raise_for_status().json()["credits"])
 """
 
@@ -227,7 +232,8 @@ def append(runs: int) -> None:
                 pairs.setdefault(name, []).append((timed(step), timed(bare)))
         ledger.close()
     for name, taken in pairs.items():
-        tell(name, *zip(*taken, strict=True), "two-row commit")
+        step_times, bare_times = zip(*taken, strict=True)
+        tell(name, step_times, bare_times, "two-row commit")
 
 
 def plain(path: Path) -> Callable[[], object]:
@@ -254,9 +260,12 @@ def plain(path: Path) -> Callable[[], object]:
 
 def pace(virtual: bool) -> None:
     with sandbox(tasks=PER_MINUTE) as api, tempfile.TemporaryDirectory() as home:
-        given = settings.load(call={"host": api.url, "home": home}, token=TOKEN, environ={})
+        given = settings.load(
+            call={"host": api.url, "home": home, "concurrency": ORDERS}, token=TOKEN, environ={}
+        )
         clock = VirtualTime(api) if virtual else None
-        studio = Studio(settings=given, backend=clock and clock.backend(given), front_end=ScriptedFrontend())
+        backend = clock.backend(given) if clock else None
+        studio = Studio(settings=given, backend=backend, front_end=ScriptedFrontend())
         prompts = [f"a red panda, take {number}" for number in range(ORDERS)]
         now = clock.now if clock else time.monotonic
         begun = now()
@@ -266,9 +275,7 @@ def pace(virtual: bool) -> None:
         assert len(api.tasks) == ORDERS
         assert not gallery.failed
         studio.close()
-    print(
-        f"{ORDERS} orders at {PER_MINUTE} a minute: {took:.1f} s; bound {BOUND:.1f} s; {refused} refused by the limit"
-    )
+    print(f"{ORDERS} orders, {PER_MINUTE} a minute: {took:.1f} s; bound {BOUND:.1f} s; {refused} times 429")
     print(f"of the bound's rate: {BOUND / took:.2f}")
 
 

@@ -45,20 +45,21 @@ def steps(ledger: Ledger, number: int) -> dict[str, Callable[[], object]]:
         records=[one],
         approve=lambda spent, limit, queued: None,
     )
-    ended = {
-        "status": "succeeded",
-        "credits": 4,
-        "created_at": "2026-05-15T10:00:00Z",
-        "completed_at": "2026-05-15T10:00:09Z",
-        "outputs": [{"url": f"https://storage.zooop.ai/{number}.webp"}],
-        "error": None,
-    }
+    output = {"url": f"https://storage.zooop.ai/{number}.webp"}
     kept = {"path": f"{one.order_id}/1.webp", "content_type": "image/webp", "sha256": "0" * 64, "size": 1}
     return {
         "quote": lambda: ledger.record_quotes([one]),
         "reserve": lambda: ledger.reserve(reservation),
         "intent": lambda: ledger.record_intent(one.order_id, "2026-05-15T10:00:00Z"),
         "submission": lambda: ledger.record_submission(one.order_id, str(uuid.uuid4()), "queued"),
-        "status": lambda: ledger.record_status(one.order_id, **ended),
-        "outputs": lambda: ledger.record_outputs(one.order_id, [{**ended["outputs"][0], **kept}]),
+        "status": lambda: ledger.record_status(
+            one.order_id,
+            status="succeeded",
+            credits=4,
+            created_at="2026-05-15T10:00:00Z",
+            completed_at="2026-05-15T10:00:09Z",
+            outputs=[output],
+            error=None,
+        ),
+        "outputs": lambda: ledger.record_outputs(one.order_id, [{**output, **kept}]),
     }

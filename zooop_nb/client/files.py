@@ -9,15 +9,17 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import filelock
 import httpx
 
 from zooop_nb.contract.backend import Fetched
 from zooop_nb.contract.limits import UPLOAD_DEADLINE, UPLOAD_POLLS, upload_problem
 from zooop_nb.contract.shapes import Uploaded
 from zooop_nb.errors import Action, BadMedia, remedy
+
+if TYPE_CHECKING:
+    import filelock
 
 CHUNK: Final = 256 * 1024
 """Bytes that are read or written at a time."""
@@ -114,6 +116,8 @@ def _partial(folder: Path, name: str) -> Iterator[Path]:
 
 def _remove_orphans(folder: Path, name: str) -> None:
     """Remove the partial downloads of dead processes. A live one may be downloading the same output now."""
+    import filelock
+
     for partial in folder.glob(f".{name}.*.part"):
         lock = _lock(partial)
         with contextlib.suppress(filelock.Timeout, OSError, NotImplementedError):
@@ -122,11 +126,14 @@ def _remove_orphans(folder: Path, name: str) -> None:
             _unlock(lock)
 
 
-def _lock(partial: Path) -> filelock.BaseFileLock:
+def _lock(partial: Path) -> "filelock.BaseFileLock":
+    # Late: it takes 20 ms to import, and a quote needs no lock.
+    import filelock
+
     return filelock.FileLock(partial.with_suffix(".lock"), is_singleton=False)
 
 
-def _unlock(lock: filelock.BaseFileLock) -> None:
+def _unlock(lock: "filelock.BaseFileLock") -> None:
     lock.release()
     Path(lock.lock_file).unlink(missing_ok=True)
 

@@ -13,7 +13,7 @@ from zooop_nb.contract.credits import Number
 from zooop_nb.ledger import executions, spending
 from zooop_nb.ledger.executions import Outcome, TakeUp, Wanted
 from zooop_nb.ledger.record import Execution, OrderRecord, now
-from zooop_nb.ledger.rows import insert, select, update, withdraw
+from zooop_nb.ledger.rows import insert, select, update, updated, withdraw
 from zooop_nb.ledger.transactions import LedgerFile, reads, writes
 
 T = TypeVar("T")
@@ -57,7 +57,8 @@ class Following(LedgerFile):
 
     @writes
     def _reserve(self, db: sqlite3.Connection, it: Reservation) -> None:
-        spending.withdraw_of_the_dead(db, self.process.is_alive)
+        process = self.process
+        spending.withdraw_of_the_dead(db, process.is_alive)
         if it.sets_budget:
             spending.set_limit(db, it.session, it.mode, it.budget)
         limited, limit = spending.limit(db, it.session, it.mode)
@@ -68,10 +69,10 @@ class Following(LedgerFile):
                 spending.queued(db, it.token, it.host),
             )
         if it.run is not None:
-            executions.begin(db, it.run, self.process.id)
+            executions.begin(db, it.run, process.id)
         queued = {
             "state": "queued",
-            "follower": self.process.id,
+            "follower": process.id,
             "session": it.session,
             "execution": it.run.execution if it.run else None,
             **it.known,
@@ -173,8 +174,7 @@ class Following(LedgerFile):
 
     @writes
     def _release(self, db: sqlite3.Connection, order_id: str, error: str | None) -> OrderRecord:
-        update(db, order_id, follower=None, **({} if error is None else {"error": error}))
-        return select(db, order_id)
+        return updated(db, order_id, follower=None, **({} if error is None else {"error": error}))
 
     def let_go(self, order_ids: Collection[str], why: str | None = None) -> None:
         """Stop following those of the orders that this process follows; what is queued is withdrawn, unpaid.
@@ -201,12 +201,13 @@ class Following(LedgerFile):
         return record.follower is not None and self.process.is_alive(record.follower)
 
     def _hold(self, order_ids: Sequence[str], write: Callable[[], T]) -> T:
-        new = [each for each in order_ids if each not in self.process.held]
+        held = self.process.held
+        new = [each for each in order_ids if each not in held]
         try:
-            self.process.held.update(new)
+            held.update(new)
             return write()
         except BaseException:
-            self.process.held.difference_update(new)
+            held.difference_update(new)
             raise
 
     # Executions.

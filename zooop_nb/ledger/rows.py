@@ -1,21 +1,20 @@
 """The ledger's statements about one order: its row, and its events. They run in the caller's transaction."""
 
-import json
 import sqlite3
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from zooop_nb.contract.credits import Number
 from zooop_nb.errors import UnknownName
-from zooop_nb.ledger.record import COLUMNS, JSON_COLUMNS, OrderRecord, now
+from zooop_nb.ledger.record import COLUMNS, JSON_COLUMNS, OrderRecord, now, to_json
+
+_INSERT: Final = f"INSERT INTO orders ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
 
 def insert(db: sqlite3.Connection, record: OrderRecord) -> None:
     """Insert a new order."""
-    row = record.row()
-    names = ", ".join(row)
-    db.execute(f"INSERT INTO orders ({names}) VALUES ({', '.join('?' * len(row))})", [*row.values()])
+    db.execute(_INSERT, [*record.row().values()])
 
 
 def select(db: sqlite3.Connection, order_id: str) -> OrderRecord:
@@ -26,15 +25,35 @@ def select(db: sqlite3.Connection, order_id: str) -> OrderRecord:
     return OrderRecord.from_row(row)
 
 
+def is_accepted(db: sqlite3.Connection, order_id: str) -> bool:
+    """Return whether the server has accepted the order. Raises `UnknownName`."""
+    row = db.execute("SELECT task_id FROM orders WHERE order_id = ?", (order_id,)).fetchone()
+    if row is None:
+        raise UnknownName("order", order_id)
+    return row["task_id"] is not None
+
+
 def update(db: sqlite3.Connection, order_id: str, **values: Any) -> None:
     """Set columns of the order, and when it was changed."""
+    _set(db, order_id, values, "")
+
+
+def updated(db: sqlite3.Connection, order_id: str, **values: Any) -> OrderRecord:
+    """Set columns as `update` does; return the order as it is then. Raises `UnknownName`."""
+    rows = _set(db, order_id, values, " RETURNING *").fetchall()
+    if not rows:
+        raise UnknownName("order", order_id)
+    return OrderRecord.from_row(rows[0])
+
+
+def _set(db: sqlite3.Connection, order_id: str, values: dict[str, Any], more: str) -> sqlite3.Cursor:
     values["updated_at"] = now()
-    if unknown := values.keys() - set(COLUMNS):
+    if unknown := values.keys() - COLUMNS:
         raise AssertionError(f"no such columns: {unknown}")
     for name in JSON_COLUMNS & values.keys():
-        values[name] = json.dumps(values[name], ensure_ascii=False, default=str)
+        values[name] = to_json(values[name])
     names = ", ".join(f"{name} = ?" for name in values)
-    db.execute(f"UPDATE orders SET {names} WHERE order_id = ?", [*values.values(), order_id])
+    return db.execute(f"UPDATE orders SET {names} WHERE order_id = ?{more}", [*values.values(), order_id])
 
 
 def add_event(

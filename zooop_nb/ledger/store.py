@@ -14,10 +14,12 @@ from zooop_nb.ledger.rows import (
     add_event,
     has_event,
     insert,
+    is_accepted,
     merge_outputs,
     select,
     spent_on,
     update,
+    updated,
     withdraw,
 )
 from zooop_nb.ledger.transactions import reads, writes
@@ -46,9 +48,9 @@ class Ledger(Following):
         self, db: sqlite3.Connection, /, order_id: str, credits: Number, **known: Any
     ) -> OrderRecord:
         """Record that the order was quoted again. `known` are the other columns of a quote."""
-        update(db, order_id, quoted=credits, **known)
+        record = updated(db, order_id, quoted=credits, **known)
         add_event(db, "quote", order_id, spent=0, credits=credits)
-        return select(db, order_id)
+        return record
 
     @writes
     def record_intent(self, db: sqlite3.Connection, order_id: str, sent_at: str) -> bool:
@@ -93,15 +95,15 @@ class Ledger(Following):
     ) -> OrderRecord:
         """Record the description: it is paid, and the order has ended."""
         ended = {"state": "succeeded", "fetched_at": now(), "follower": None, "error": None}
-        update(db, order_id, credits=credits, outputs=[{"words": words}], **ended)
+        record = updated(db, order_id, credits=credits, outputs=[{"words": words}], **ended)
         if not has_event(db, order_id, "describe"):
             add_event(db, "describe", order_id, spent=credits, credits=credits)
-        return select(db, order_id)
+        return record
 
     @writes
     def record_submission(self, db: sqlite3.Connection, order_id: str, task_id: str, status: str) -> None:
         """Record that the server accepted the order; a second acceptance of the same key adds nothing."""
-        if select(db, order_id).task_id is None:
+        if not is_accepted(db, order_id):
             update(db, order_id, state="submitted", task_id=task_id, status=status, error=None)
             add_event(db, "submit", order_id, spent=0, credits=None)
 
@@ -137,7 +139,7 @@ class Ledger(Following):
             if spent or (status == "succeeded" and not has_event(db, order_id, "charge")):
                 event = "refund" if spent < 0 else "charge"
                 add_event(db, event, order_id, spent=spent, credits=credits)
-        update(
+        return updated(
             db,
             order_id,
             state=status if status in TERMINAL_STATUSES else "submitted",
@@ -148,21 +150,20 @@ class Ledger(Following):
             outputs=merge_outputs(record.outputs, outputs),
             error=error,
         )
-        return select(db, order_id)
 
     @writes
     def record_outputs(
         self, db: sqlite3.Connection, order_id: str, outputs: Sequence[Mapping[str, Any]]
     ) -> OrderRecord:
         """Record that the outputs are on this machine: the order has ended."""
-        update(db, order_id, outputs=list(outputs), fetched_at=now(), error=None, follower=None)
-        return select(db, order_id)
+        ended = {"fetched_at": now(), "follower": None, "error": None}
+        return updated(db, order_id, outputs=list(outputs), **ended)
 
     @writes
     def record_unknown(self, db: sqlite3.Connection, order_id: str, why: str) -> None:
         """Record that the order may have arrived or not, and must not be sent again."""
-        update(db, order_id, state="unknown", follower=None, error=why)
-        if select(db, order_id).target == "describe" and not has_event(db, order_id, "describe"):
+        record = updated(db, order_id, state="unknown", follower=None, error=why)
+        if record.target == "describe" and not has_event(db, order_id, "describe"):
             # A row for the DataFrame: the server did not say what it cost.
             add_event(db, "describe", order_id, spent=None, credits=None)
 

@@ -63,7 +63,8 @@ class ProgressLine:
         states = [each.state for each in moments]
         now = self._clock()
         pause = EVERY_SECONDS if states == self._states else AT_ONCE_AFTER
-        if self._shown_at is not None and now - self._shown_at < pause:
+        # Before the first word of any of them there is nothing to show.
+        if not moments or (self._shown_at is not None and now - self._shown_at < pause):
             return
         self._shown_at, self._states = now, states
         self._display.show({"text/html": line_html(moments), "text/plain": line_text(moments)})
