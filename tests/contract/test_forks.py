@@ -73,7 +73,10 @@ def test_a_child_orders_by_itself_and_its_parents_tasks_end_well(
         for each in tasks:
             with pytest.raises(errors.PaidTaskError, match="The process that was forked follows the task"):
                 each.result()
-        assert len(studio.ledger.unfinished()) == 4
+        states = [
+            each.state for each in studio.ledger.get_all([*(each.order_id for each in tasks), task.order_id])
+        ]
+        assert len(studio.ledger.unfinished()) == 4, states
         # The proxy lives in the parent, and lets its tasks go on only then.
         assert task.result().status == "succeeded"
 

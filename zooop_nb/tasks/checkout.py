@@ -8,7 +8,6 @@ import asyncio
 import getpass
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
@@ -35,6 +34,7 @@ from zooop_nb.tasks.batch import PricedBatch, quoted
 from zooop_nb.tasks.frontend import Frontend
 from zooop_nb.tasks.holding import Holding
 from zooop_nb.tasks.progress import ProgressFeed
+from zooop_nb.tasks.promise import Promise
 from zooop_nb.tasks.queue import queue_of
 from zooop_nb.tasks.resuming import Resumer
 from zooop_nb.tasks.runner import TaskRunner
@@ -344,7 +344,7 @@ class Checkout:
         return Tasks(holding.tasks)
 
     def _started(self, record: OrderRecord, waiting: str | None, background: bool) -> Task:
-        feed, submitted = ProgressFeed(), Future[OrderRecord]()
+        feed, submitted = ProgressFeed(), Promise[OrderRecord]()
         feed.say(record, record.status or "waiting")
         future = loop.shared().start(self._runner.run(record, feed, submitted, background=background))
         task = Task(record, feed, submitted, future, self._runner, self.ledger)

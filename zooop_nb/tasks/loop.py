@@ -10,9 +10,10 @@ import atexit
 import os
 import threading
 from collections.abc import Callable, Collection, Coroutine
-from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
+
+from zooop_nb.tasks.promise import Promise
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -34,16 +35,44 @@ class BackgroundLoop:
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine and return its value. An interrupt cancels it."""
-        future = self.start(coroutine)
+        promise = self.start(coroutine)
         try:
-            return future.result()
+            return promise.result()
         except BaseException:
-            future.cancel()
+            promise.cancel()
             raise
 
-    def start(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Start a coroutine and return at once; cancelling the future cancels the coroutine."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+    def start(self, coroutine: Coroutine[Any, Any, T]) -> Promise[T]:
+        """Start a coroutine and return at once; cancelling the promise cancels the coroutine."""
+        started: list[asyncio.Task[T]] = []
+        cancelled: list[bool] = []
+
+        def cancel() -> None:
+            cancelled.append(True)
+            if started:
+                started[0].cancel()
+
+        promise: Promise[T] = Promise(lambda: self.call(cancel))
+
+        def begin() -> None:
+            if cancelled:
+                coroutine.close()
+                promise.fail(asyncio.CancelledError())
+                return
+            task = self._loop.create_task(coroutine)
+            started.append(task)
+            task.add_done_callback(end)
+
+        def end(task: "asyncio.Task[T]") -> None:
+            if task.cancelled():
+                promise.fail(asyncio.CancelledError())
+            elif (error := task.exception()) is not None:
+                promise.fail(error)
+            else:
+                promise.settle(task.result())
+
+        self.call(begin)
+        return promise
 
     def call(self, function: Callable[[], object]) -> None:
         """Call a function on the loop's thread, some time soon."""

@@ -1,6 +1,5 @@
 """How far an order is: values that the background thread stores and the waiting thread reads."""
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -36,7 +35,7 @@ class ProgressFeed:
 
     def __init__(self) -> None:
         self.latest: Progress | None = None
-        self._closed = threading.Event()
+        self._closed = False
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -47,11 +46,7 @@ class ProgressFeed:
     @property
     def closed(self) -> bool:
         """Whether no more comes."""
-        return self._closed.is_set()
-
-    def wait(self, seconds: float) -> bool:
-        """Block until it is closed, for at most `seconds`; return whether it is."""
-        return self._closed.wait(seconds)
+        return self._closed
 
     def listen(self, call: Callable[[], None]) -> None:
         """Call `call` after each change, on the background thread; it must only set a flag."""
@@ -76,7 +71,7 @@ class ProgressFeed:
 
     def close(self) -> None:
         """Mark the end of the feed."""
-        self._closed.set()
+        self._closed = True
         self._notify()
 
     def _notify(self) -> None:

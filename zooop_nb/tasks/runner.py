@@ -8,7 +8,6 @@ the event loop.
 import asyncio
 import time
 from collections.abc import Collection
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from zooop_nb.results.values import Result
 from zooop_nb.tasks import loop
 from zooop_nb.tasks.follower import Follower
 from zooop_nb.tasks.progress import ProgressFeed
+from zooop_nb.tasks.promise import Promise
 from zooop_nb.tasks.queue import queue_of
 from zooop_nb.tasks.resending import age
 from zooop_nb.tasks.sender import Sender
@@ -53,7 +53,7 @@ class TaskRunner:
         return Result.of(record, self._folder)
 
     async def run(
-        self, record: OrderRecord, feed: ProgressFeed, submitted: "Future[OrderRecord]", *, background: bool
+        self, record: OrderRecord, feed: ProgressFeed, submitted: Promise[OrderRecord], *, background: bool
     ) -> OrderRecord:
         """Run an order that this process follows to its end; return its last record.
 
@@ -68,7 +68,7 @@ class TaskRunner:
         try:
             if record.target == "describe":
                 record = await self._sender.describe(record, feed)
-                _settle(submitted, record)
+                submitted.settle(record)
             else:
                 if record.state == "queued":
                     record = await self._sender.send_in_turn(record, feed, background=background)
@@ -78,7 +78,7 @@ class TaskRunner:
                     if record.task_id is None:
                         record = await self._sender.send_again(record, feed)
                         started = time.monotonic()
-                _settle(submitted, record)
+                submitted.settle(record)
                 record = await self._follower.follow(record, feed, started)
             self._ledger.process.held.discard(order_id)
             return record if record.follower is None else await self._released(record)
@@ -89,7 +89,7 @@ class TaskRunner:
                 feed.say(record, end)
             if order_id not in self._stopping:
                 self._let_go(order_id, error)
-            _fail(submitted, error)
+            submitted.fail(error)
             raise
         finally:
             queue.leave(order_id)
@@ -159,15 +159,3 @@ def _end_of(error: BaseException) -> str | None:
     """Return the state in which an error leaves the order, for the progress; None if it goes on."""
     ends = {OrderUnknown: "unknown", PaidTaskError: None, Withdrawn: "withdrawn", APIError: "refused"}
     return next((end for kind, end in ends.items() if isinstance(error, kind)), None)
-
-
-def _settle(submitted: "Future[OrderRecord]", record: OrderRecord) -> None:
-    if not submitted.done():
-        submitted.set_result(record)
-
-
-def _fail(submitted: "Future[OrderRecord]", error: BaseException) -> None:
-    if isinstance(error, asyncio.CancelledError):
-        submitted.cancel()
-    elif not submitted.done():
-        submitted.set_exception(error)

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError
 from functools import partial
 from typing import Any, overload
 
@@ -14,6 +13,7 @@ from zooop_nb.ledger import Ledger, OrderRecord
 from zooop_nb.results.values import Gallery, Result
 from zooop_nb.tasks import loop
 from zooop_nb.tasks.progress import Progress, ProgressFeed
+from zooop_nb.tasks.promise import Promise, Signal
 from zooop_nb.tasks.runner import TaskRunner
 
 
@@ -93,8 +93,8 @@ class Task:
         self,
         record: OrderRecord,
         feed: ProgressFeed,
-        submitted: "Future[OrderRecord]",
-        future: "Future[OrderRecord]",
+        submitted: Promise[OrderRecord],
+        future: Promise[OrderRecord],
         runner: TaskRunner,
         ledger: Ledger,
     ) -> None:
@@ -118,9 +118,7 @@ class Task:
     @property
     def task_id(self) -> str | None:
         """The API's id of the task; None until the order is accepted."""
-        if self._submitted.done() and not self._submitted.cancelled() and self._submitted.exception() is None:
-            return self._submitted.result().task_id
-        return self._record.task_id
+        return (self._submitted.value() or self._record).task_id
 
     @property
     def quote(self) -> Number | None:
@@ -175,7 +173,7 @@ class Task:
 
     def when_done(self, call: Callable[[], None]) -> None:
         """Call once it has ended or is no longer followed, on any thread."""
-        self._future.add_done_callback(lambda _: call())
+        self._future.call_when_done(call)
 
     def foreground(self) -> None:
         """Somebody waits for the task: it is sent before those that nobody waits for."""
@@ -199,11 +197,11 @@ class Task:
             if not task.feed.closed:
                 # Stopped before its first step, so it could not close this itself.
                 task._future.cancel()
-                task._submitted.cancel()
+                task._submitted.fail(asyncio.CancelledError())
                 task.feed.close()
 
     def __await__(self) -> Generator[Any, None, Result]:
-        record = yield from asyncio.wrap_future(self._future).__await__()
+        record = yield from self._future.__await__()
         return checked(self._runner.result_of(record))
 
     # These leave it to the caller what an interrupt stops: one task, or all of a call.
@@ -292,14 +290,13 @@ class Tasks(Sequence[Task]):
         Blocks in between. An interrupt stops the waiting for all of them.
         """
         try:
-            changed = threading.Event()
+            changed = Signal()
             self._foreground()
             for task in self._tasks:
                 task.feed.listen(changed.set)
             while not all(task.feed.closed for task in self._tasks):
                 yield [task.progress.now() for task in self._tasks if task.progress is not None]
                 changed.wait(every)
-                changed.clear()
         except KeyboardInterrupt:
             raise self.interrupted() from None
 
@@ -368,7 +365,7 @@ class Tasks(Sequence[Task]):
 
     def __await__(self) -> Generator[Any, None, Gallery]:
         async def every() -> Gallery:
-            waits = (asyncio.wrap_future(task._future) for task in self._tasks)
+            waits = (task._future.finished() for task in self._tasks)
             await asyncio.gather(*waits, return_exceptions=True)
             return self._gathered([task.final_result() for task in self._tasks])
 
