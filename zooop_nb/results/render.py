@@ -213,7 +213,7 @@ def _line(result: Result) -> list[str]:
     parts = [
         clean(result.model or result.category or "order", result.mode, 80),
         clean(result.version or "", result.mode, 80),
-        credits_text(result.credits),
+        "costs nothing" if result.unpaid else credits_text(result.credits),
         "" if result.seconds is None else seconds_text(result.seconds),
     ]
     return [part for part in parts if part]
@@ -226,6 +226,7 @@ def _status(result: Result) -> str:
         "queued": "Queued",
         "running": "Running",
         "unknown": "It is not known whether this order arrived",
+        "withdrawn": "Not sent",
     }
     return known.get(result.status) or clean(result.status, result.mode, 80)
 
@@ -292,7 +293,7 @@ def _total(gallery: Gallery) -> str:
     """The line above a gallery: how many, what they cost, how many did not succeed."""
     if not len(gallery):
         return "0 results"
-    unnamed = sum(each.credits is None for each in gallery)
+    unnamed = sum(each.credits is None and not each.unpaid for each in gallery)
     parts = [
         f"{len(gallery)} results",
         credits_text(gallery.credits),

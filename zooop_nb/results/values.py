@@ -133,6 +133,11 @@ class Result(Displayable):
         return tuple(media for output in self.outputs for media in output._zooop_media_())
 
     @property
+    def unpaid(self) -> bool:
+        """Whether it costs nothing: it was refused, or not sent."""
+        return self.status in {"refused", "withdrawn"}
+
+    @property
     def output(self) -> Output:
         """The first output. Raises `LookupError` if there is none."""
         if not self.outputs:
