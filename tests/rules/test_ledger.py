@@ -46,7 +46,7 @@ def test_an_order_comes_back_as_it_was_written(ledger: Ledger) -> None:
 
 
 def test_an_order_walks_its_way_and_each_step_is_written(ledger: Ledger, tmp_path: Path) -> None:
-    order = quoted(ledger)
+    order = quoted(ledger, wallet="team", key_label="laptop")
     beside = Ledger(tmp_path / "ledger.sqlite")
     steps = []
 
@@ -55,7 +55,7 @@ def test_an_order_walks_its_way_and_each_step_is_written(ledger: Ledger, tmp_pat
         steps.append((record.state, record.status, record.follower == ledger.process.id, record.ended))
 
     note()
-    ledger.reserve(a_reservation(ledger.get(order), known={"wallet": "team", "key_label": "laptop"}))
+    ledger.reserve(a_reservation(ledger.get(order)))
     note()
     assert ledger.record_intent(order, "2026-11-28T10:00:00.000000Z")
     note()
@@ -90,12 +90,14 @@ def test_a_reservation_is_written_for_all_or_for_none(ledger: Ledger) -> None:
     def refuse(*_: object) -> None:
         raise Refused
 
+    missing = an_order(target="describe", key=orders[0].key)
     for bad, error in (
-        ({"known": {"no_such_column": 1}}, AssertionError),
-        ({"approve": refuse}, Refused),
+        # Its key is taken: it cannot be written, after the others were.
+        (a_reservation(*orders, missing), LedgerError),
+        (a_reservation(*orders, approve=refuse), Refused),
     ):
         with pytest.raises(error):
-            ledger.reserve(a_reservation(*orders, **bad))
+            ledger.reserve(bad)
         assert {ledger.get(each.order_id).state for each in orders} == {"quoted"}
         assert ledger.process.held == set()
     ledger.reserve(a_reservation(*orders))

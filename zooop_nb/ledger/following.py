@@ -5,9 +5,9 @@ The ledger names the process that follows an order; which of them something in t
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from zooop_nb.contract.credits import Number
 from zooop_nb.ledger import executions, spending
@@ -35,8 +35,6 @@ class Reservation:
     sets_budget: bool = False
     """Whether the limit in the settings is the session's from now on."""
     run: Execution | None = None
-    known: Mapping[str, Any] = field(default_factory=dict)
-    """Columns learned since the quote."""
     resent: Sequence[str] = ()
     """Orders whose task is not known and that are sent again: their cost moves to this session."""
 
@@ -75,7 +73,6 @@ class Following(LedgerFile):
             "follower": process.id,
             "session": it.session,
             "execution": it.run.execution if it.run else None,
-            **it.known,
         }
         for record in it.records:
             if record.target == "describe":

@@ -307,30 +307,31 @@ class Checkout:
     async def _placed(self, holding: Holding, batch: PricedBatch, background: bool) -> Tasks:
         taken_up = batch.taken_up
         run = batch.origin.run_of_cell()
-        if batch.records or any(each.state == "intended" for each in taken_up):
-            reservation = Reservation(
-                session=settings_.session_id(),
-                mode=self.backend.mode,
-                token=self.backend.token,
-                host=self.backend.host,
-                records=batch.records,
-                approve=partial(self._approve, batch.total),
-                budget=self._settings.budget,
-                sets_budget=self._sets_budget,
-                run=run if batch.records else None,
-                resent=[each.order_id for each in taken_up if each.state == "intended"],
-            )
+        resent = [each.order_id for each in taken_up if each.state == "intended"]
+        order_ids = [each.order_id for each in (*taken_up, *batch.records)]
+        reservation = Reservation(
+            session=settings_.session_id(),
+            mode=self.backend.mode,
+            token=self.backend.token,
+            host=self.backend.host,
+            records=batch.records,
+            approve=partial(self._approve, batch.total),
+            budget=self._settings.budget,
+            sets_budget=self._sets_budget,
+            run=run if batch.records else None,
+            resent=resent,
+        )
 
-            def reserve() -> None:
+        def reserve() -> list[OrderRecord]:
+            if batch.records or resent:
                 self.ledger.reserve(reservation)
-                holding.order_ids += [each.order_id for each in batch.records]
+                self._sets_budget = False
+            holding.order_ids += [each.order_id for each in batch.records]
+            return self.ledger.get_all(order_ids)
 
-            await holding.step(reserve)
-            self._sets_budget = False
+        records = await holding.step(reserve)
         if run is not None:
             self._executions.add(run.execution)
-        order_ids = [each.order_id for each in (*taken_up, *batch.records)]
-        records = await holding.step(partial(self.ledger.get_all, order_ids))
         queue_of(self.backend.host, self.backend.token).places = tasks_at_once(
             self._me, self._settings.concurrency
         )
