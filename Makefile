@@ -132,7 +132,8 @@ system: $(VENV)/.ready-test
 # --- Other Pythons. Each has an environment of its own, .venv-3.12, without lint, JupyterLab and browser,
 # and a core of its own.
 # Where a newer Python differs: sqlite3, asyncio, threads, processes. All the rest is for `make test-all'.
-QUICK_TESTS := tests/contract $(addprefix tests/rules/test_,ledger.py liveness.py settings.py order.py) \
+QUICK_TESTS := $(addprefix tests/contract/test_,client.py forks.py protocol.py resume.py threads.py uploads.py) \
+	$(addprefix tests/rules/test_,ledger.py liveness.py promise.py queue.py settings.py order.py) \
 	$(addprefix tests/rules/test_,dataframe.py tables.py variables.py)
 PORTABLE_TESTS := tests/rules tests/contract tests/sandbox tests/faults tests/kernel
 TESTS ?= $(QUICK_TESTS)
