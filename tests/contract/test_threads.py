@@ -1,5 +1,6 @@
 """Several threads, studios and processes share one ledger and one account; no credit is spent twice."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.contract.conftest import CHEAP, MAIN, cheap, prepare
+from tests.support.interrupts import ends_on_another_thread, interrupted_at_each_moment
 from tests.support.sandbox_harness import SandboxHarness
 from tests.support.scripted_frontend import ScriptedFrontend
 from zooop_nb import errors
 from zooop_nb.ledger import Ledger
 from zooop_nb.studio import Studio
+from zooop_nb.tasks import loop
 from zooop_nb.tasks.batch import PricedBatch
 
 
@@ -150,3 +153,14 @@ def test_processes_that_begin_together_share_a_new_ledger(
     assert books.spent() == charged(ledger) == 3
     assert ledger.unfinished() == []
     assert ledger.journal == "wal"
+
+
+def test_what_an_interrupted_call_leaves_behind_may_be_collected_on_the_loops_thread(studio: Studio) -> None:
+    async def collect() -> None:
+        gc.collect()
+
+    studio.quote("image", "a red panda", model=CHEAP)
+    for count, _ in enumerate(interrupted_at_each_moment(lambda: prepare(studio, [cheap()]))):
+        assert ends_on_another_thread(lambda: loop.shared().run(collect())), f"interrupted at moment {count}"
+        if count == 40:
+            break

@@ -7,8 +7,7 @@ It is called on the caller's thread; its steps run on the background loop.
 import asyncio
 import getpass
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Final, TypeVar, Unpack
@@ -107,11 +106,14 @@ class Checkout:
         on an interrupt: it names the orders that may be paid by then, or none.
         """
         holding = Holding(origin.execution, self._stopped)
-        with self._let_go_on_error(holding):
+
+        def place() -> Tasks:
             batch = loop.shared().run(self._prepared(holding, requests, origin, variants, spending))
             frontend.announce(batch)
             self.confirm(batch, frontend)
             return loop.shared().run(self._placed(holding, batch, background))
+
+        return self._let_go_on_error(holding, place)
 
     def quote(self, request: OrderRequest, origin: Origin) -> Quoted:
         """Return the exact price of an order that is not placed; the ledger has it as a quote."""
@@ -133,8 +135,10 @@ class Checkout:
         Nothing is paid yet.
         """
         holding = Holding()
-        with self._let_go_on_error(holding):
-            return loop.shared().run(self._prepared(holding, requests, origin, variants, spending))
+        return self._let_go_on_error(
+            holding,
+            lambda: loop.shared().run(self._prepared(holding, requests, origin, variants, spending)),
+        )
 
     def confirm(self, batch: PricedBatch, frontend: Frontend) -> None:
         """Check the call's budget, the wallet and the daily cap, then ask where the guide says to ask.
@@ -159,8 +163,9 @@ class Checkout:
     def place(self, batch: PricedBatch, *, background: bool = False) -> Tasks:
         """Reserve the cost, queue the new orders (all of them or none), and follow. Raises `OverBudget`."""
         holding = Holding()
-        with self._let_go_on_error(holding):
-            return loop.shared().run(self._placed(holding, batch, background))
+        return self._let_go_on_error(
+            holding, lambda: loop.shared().run(self._placed(holding, batch, background))
+        )
 
     def resume(
         self, order_id: str | None = None, origin: Origin | None = None
@@ -168,8 +173,9 @@ class Checkout:
         """Pick up what is unfinished, or one order: the tasks that are followed now, and the other orders
         with the reason why they are not. `origin` is where that is asked for."""
         holding = Holding()
-        with self._let_go_on_error(holding):
-            return loop.shared().run(self._resumed(holding, order_id, origin or Origin()))
+        return self._let_go_on_error(
+            holding, lambda: loop.shared().run(self._resumed(holding, order_id, origin or Origin()))
+        )
 
     def last(self, origin: Origin, *, fresh: bool = False) -> OrderRecord | None:
         """Return the order that `again` starts from, for a run of a cell; see `Ledger.last`."""
@@ -199,15 +205,18 @@ class Checkout:
         """Return the token's own view of itself, requested now."""
         return loop.shared().run(self._fresh_me())
 
-    @contextmanager
-    def _let_go_on_error(self, holding: Holding) -> Iterator[None]:
-        """On any exception, let go of what the call holds, so that a re-run can take up what may be paid.
+    # This takes a function, and is no context manager: an interrupt at its start leaves the generator of one
+    # behind, and whichever thread collects it, the loop's own among them, would run the letting go.
+
+    def _let_go_on_error(self, holding: Holding, work: Callable[[], T]) -> T:
+        """Do the work. On any exception, let go of what it holds, so that a re-run can take up what may be
+        paid.
 
         An interrupt is raised as `WaitingStopped`. Which orders may have been sent, the ledger says: an
         interrupt can come between any two steps.
         """
         try:
-            yield
+            return work()
         except WaitingStopped:
             raise
         except BaseException as error:
