@@ -18,7 +18,7 @@ def interrupted_at_each_moment(call: Callable[[], object]) -> Iterator[KeyboardI
     kept: list[KeyboardInterrupt] = []
     while True:
         try:
-            _interrupted_at(len(kept), call)
+            interrupted_at(len(kept), call)
         except KeyboardInterrupt as interrupt:
             kept.append(interrupt)
         else:
@@ -34,7 +34,8 @@ def ends_on_another_thread(call: Callable[[], object]) -> bool:
     return not thread.is_alive()
 
 
-def _interrupted_at(moment: int, call: Callable[[], object]) -> None:
+def interrupted_at(moment: int, call: Callable[[], object]) -> None:
+    """Call, interrupted at a moment; raises that interrupt unless the call has ended before."""
     moments = itertools.count()
 
     def profile(_frame: FrameType, event: str, _arg: object) -> None:
