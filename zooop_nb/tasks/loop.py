@@ -7,6 +7,7 @@ finds them.
 
 import asyncio
 import atexit
+import inspect
 import os
 import threading
 from collections.abc import Callable, Collection, Coroutine
@@ -35,11 +36,16 @@ class BackgroundLoop:
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine and return its value. An interrupt cancels it."""
-        promise = self.start(coroutine)
+        promise: Promise[T] | None = None
         try:
+            promise = self.start(coroutine)
             return promise.result()
         except BaseException:
-            promise.cancel()
+            if promise is not None:
+                promise.cancel()
+            elif inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                # Interrupted before it was started: Python would print that it was never awaited.
+                coroutine.close()
             raise
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> Promise[T]:
