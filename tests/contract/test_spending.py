@@ -122,6 +122,7 @@ def test_a_failure_gives_its_credits_back_to_the_budget(
     assert books.spent() == 0
 
 
+@pytest.mark.filterwarnings("ignore:An order for the same is under way already")
 def test_an_order_that_is_left_behind_still_counts_against_the_budget(
     studio_of: Callable[..., Studio], books: SandboxHarness, faults: Callable[..., None]
 ) -> None:
@@ -136,6 +137,7 @@ def test_an_order_that_is_left_behind_still_counts_against_the_budget(
     assert books.spent() == 1
 
 
+@pytest.mark.filterwarnings("ignore:An order for the same is under way already")
 def test_an_order_whose_answer_is_lost_still_counts_against_the_budget(
     studio_of: Callable[..., Studio], books: SandboxHarness, faults: Callable[..., None]
 ) -> None:

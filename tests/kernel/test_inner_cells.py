@@ -97,7 +97,7 @@ def test_a_magic_in_an_asynchronous_cell_is_interrupted_at_once(cells: Interrupt
     with cells.held(code, after=1) as (cell, _):
         # Nothing passes before the cell has ended.
         cells.stopped(cell)
-    assert "Waiting stopped; the tasks go on and are paid." in cell.error["traceback"][-1]
+    assert cell.error["traceback"][-1].startswith("Waiting stopped; the ")
     cells.ok(code)
     assert cells.charges == 2
 
