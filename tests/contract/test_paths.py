@@ -32,7 +32,7 @@ def test_a_cell_that_is_run_again_in_another_folder_finds_its_order(
         monkeypatch.setenv(name, value)
     front.run_cell("%zooop image a red panda", "first")
     first = Studio()
-    faults({"method": "GET", "path": "/v1/tasks/*", "do": {"status": 404}, "times": 99})
+    faults({"method": "GET", "path": "/v1/tasks/*", "do": {"status": 401}, "times": 99})
     with pytest.raises(errors.ZooopError):
         first.image("a red panda", model=CHEAP)
     faults()

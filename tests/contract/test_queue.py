@@ -42,6 +42,9 @@ POSTED = r"POST /v1/tasks "
 POLLED = r"GET /v1/tasks/"
 LIMITED = {"status": 429, "code": "rate_limited"}
 
+MANY = int(os.environ.get("MANY_ORDERS", "180"))
+"""Orders at the documented rates, in virtual time: 600 take a minute and a half of ours."""
+
 
 @pytest.fixture
 def clock(books: SandboxHarness) -> VirtualTime:
@@ -434,17 +437,17 @@ def test_an_order_that_is_sent_again_waits_for_the_rate_limit_too_and_is_paid_on
 
 
 @pytest.mark.timeout(400)
-def test_600_orders_at_the_documented_limits_all_succeed_without_a_429(
+def test_many_orders_at_the_documented_limits_all_succeed_without_a_429(
     timed: Callable[..., Studio], clock: VirtualTime, books: SandboxHarness
 ) -> None:
     studio = timed(concurrency=60)
-    gallery = studio.batch("image", [f"panda {each}" for each in range(600)], model=CHEAP, yes=True)
-    assert Counter(each.status for each in gallery) == {"succeeded": 600}
+    gallery = studio.batch("image", [f"panda {each}" for each in range(MANY)], model=CHEAP, yes=True)
+    assert Counter(each.status for each in gallery) == {"succeeded": MANY}
     assert books.books()["rateLimited"] == 0
-    assert books.spent() == 600
-    assert len({each["idempotencyKey"] for each in books.tasks}) == 600
-    # 60 submits a minute: the last ones go after nine minutes.
-    assert clock.slept > 500
+    assert books.spent() == MANY
+    assert len({each["idempotencyKey"] for each in books.tasks}) == MANY
+    # 60 submits a minute: of 600, the last ones go after nine minutes.
+    assert clock.slept > (MANY // 60 - 1) * 60 - 40
 
 
 def test_two_processes_on_one_token_cope(books: SandboxHarness, tmp_path: Path) -> None:
