@@ -102,6 +102,9 @@ class Sender:
         except _NotAccepted:
             # Its first sending was still on its way, and met the rate limit.
             return await self.send_in_turn(record, feed, background=False)
+        except RuntimeError:
+            # It was another studio's request, and that was closed in the middle of it.
+            return await self._joined(record.order_id, partial(self._sending_again, record, feed))
 
     async def describe(self, record: OrderRecord, feed: ProgressFeed) -> OrderRecord:
         """Request a queued description; return its last record.
