@@ -3,7 +3,7 @@
 import json
 import os
 import re
-import select
+import selectors
 import signal
 import socket
 import subprocess
@@ -166,12 +166,17 @@ class PlainProcess:
 
     def _ends(self) -> bool:
         """Wait until the process is gone, its locks with it; false if it stays."""
-        return bool(select.select([self._death], [], [], PATIENCE)[0])
+        return self._dies_within(PATIENCE)
+
+    def _dies_within(self, seconds: float) -> bool:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._death, selectors.EVENT_READ)
+            return bool(selector.select(seconds))
 
     def _show_where_it_hangs(self) -> None:
         """Have it write its stacks to stderr, and kill it."""
         self._send(warm.SHOW)
-        select.select([self._death], [], [], 0.5)
+        self._dies_within(0.5)
         self.kill()
         self.gone = self._ends()
 

@@ -4,7 +4,7 @@ While it holds, the test can inspect both sides, kill either, and let the traffi
 """
 
 import re
-import select
+import selectors
 import socket
 import threading
 from types import TracebackType
@@ -99,7 +99,7 @@ class HoldingProxy:
             between = True
             count = 0
             while True:
-                for ready in select.select([client, server], [], [])[0]:
+                for ready in _readable([client, server], None):
                     try:
                         data = ready.recv(65536)
                     except ConnectionError:
@@ -142,7 +142,7 @@ def _wait(hold: Hold, client: socket.socket) -> bool:
     opened = False
     while not opened:
         opened = hold.opened.wait(0.02)
-        if select.select([client], [], [], 0)[0]:
+        if _readable([client], 0):
             try:
                 gone = not client.recv(1, socket.MSG_PEEK)
             except ConnectionError:
@@ -150,3 +150,11 @@ def _wait(hold: Hold, client: socket.socket) -> bool:
             if gone:
                 return False
     return True
+
+
+def _readable(sockets: list[socket.socket], timeout: float | None) -> list[socket.socket]:
+    """Return which can be read. Not by `select`, which knows no descriptor above 1023."""
+    with selectors.DefaultSelector() as selector:
+        for each in sockets:
+            selector.register(each, selectors.EVENT_READ)
+        return [each for each in sockets if each in {key.fileobj for key, _ in selector.select(timeout)}]

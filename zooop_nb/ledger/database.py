@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from threading import RLock
 from typing import Final, NoReturn, TypeVar
+from weakref import WeakValueDictionary
 
 from zooop_nb.errors import Action, LedgerError, remedy
 from zooop_nb.ledger import forks, recovery, whereabouts
@@ -358,7 +359,7 @@ class Database:
         _open.pop(id(self), None)
 
 
-_open: Final[dict[int, Database]] = {}
+_open: Final[WeakValueDictionary[int, Database]] = WeakValueDictionary()
 """What is written into the file at the end of the process: a copy of the file alone then has everything."""
 
 
