@@ -6,7 +6,7 @@ and takes up the orders that it left. They run in the caller's transaction.
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from zooop_nb.ledger.record import Execution, OrderRecord, now
@@ -51,7 +51,7 @@ class TakenUp:
     """What a re-run finds for one `Wanted`."""
 
     orders: tuple[OrderRecord, ...] = ()
-    """As they were before: `give_back` needs their execution. Oldest first."""
+    """As they were before, oldest first: with a follower only where this process followed them already."""
     lost: tuple[OrderRecord, ...] = ()
     """Orders of the same cell that may be paid, and can neither be followed nor sent again."""
     elsewhere: tuple[OrderRecord, ...] = ()
@@ -136,19 +136,25 @@ def take_up(
     """Take up orders of earlier runs of the same cell that ask for the same, up to `wanted.count`.
 
     An order is taken up that is open; or that has succeeded in the chain of runs that this one continues,
-    unless an equal order was paid since then outside of the chain. `can_follow` tells whether an open order
-    can be followed or sent again.
+    unless an equal order was paid since then outside of the chain. What the chain left in the background of
+    this process is followed on. `can_follow` tells whether an open order can be followed or sent again.
     """
     given = {**vars_of(wanted), **_cell(run, kernel), "execution": run.execution}
+    chain = {row[0] for row in db.execute(f"{_CHAIN} SELECT execution FROM chain", given)}
     found: list[OrderRecord] = []
     lost: list[OrderRecord] = []
     for record in _left(db, given):
         if is_followed(record):
+            joins = record.follower == kernel and record.execution in chain
+            if joins and len(found) < wanted.count:
+                found.append(record)
+        elif record.state == "queued":
+            # Nobody sends it any more.
             continue
-        if record.state == "unknown" or not can_follow(record):
+        elif record.state == "unknown" or not can_follow(record):
             lost.append(record)
         elif len(found) < wanted.count:
-            found.append(record)
+            found.append(replace(record, follower=None))
     db.executemany(
         "UPDATE orders SET follower = ?, execution = ?, asked_at = ?, updated_at = ? WHERE order_id = ?",
         [(kernel, run.execution, now(), now(), each.order_id) for each in found],
@@ -165,6 +171,7 @@ def _left(db: sqlite3.Connection, given: dict[str, object]) -> Sequence[OrderRec
         AND x.rowid < (SELECT rowid FROM executions WHERE execution = :execution)
         AND (
             ({_SAME_CELL} AND ({_OPEN} OR o.state = 'unknown'))
+            OR (o.state = 'queued' AND o.execution IN chain)
             OR (
                 o.state = 'succeeded' AND o.sent_at >= :paid_since AND o.execution IN chain
                 AND NOT EXISTS (
@@ -209,9 +216,9 @@ def open_elsewhere(
 def give_back(db: sqlite3.Connection, taken: Sequence[OrderRecord], kernel: str) -> None:
     """Undo `take_up` for those of the orders that this process still follows."""
     db.executemany(
-        "UPDATE orders SET follower = NULL, execution = ?, asked_at = ?, updated_at = ?"
+        "UPDATE orders SET follower = ?, execution = ?, asked_at = ?, updated_at = ?"
         " WHERE order_id = ? AND follower = ?",
-        [(each.execution, each.asked_at, now(), each.order_id, kernel) for each in taken],
+        [(each.follower, each.execution, each.asked_at, now(), each.order_id, kernel) for each in taken],
     )
 
 

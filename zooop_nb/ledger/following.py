@@ -122,7 +122,7 @@ class Following(LedgerFile):
                 db, run, each, kernel, is_followed=self.is_followed, can_follow=can_follow
             )
             # Within the transaction, so that no other thread finds them unfollowed.
-            held += [record.order_id for record in taken.orders]
+            held += [record.order_id for record in taken.orders if record.follower is None]
             self.process.held.update(held)
             found.append(taken)
         return TakeUp(tuple(found), continued)
@@ -130,7 +130,7 @@ class Following(LedgerFile):
     def give_back(self, taken: Sequence[OrderRecord]) -> None:
         """Undo `take_up`, for orders that were not placed after all."""
         self._give_back(taken)
-        self.process.held.difference_update(each.order_id for each in taken)
+        self.process.held.difference_update(each.order_id for each in taken if each.follower is None)
 
     @writes
     def _give_back(self, db: sqlite3.Connection, taken: Sequence[OrderRecord]) -> None:

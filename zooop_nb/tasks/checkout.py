@@ -56,6 +56,18 @@ def end_execution(execution: str, outcome: Outcome) -> list[OrderRecord]:
     return list({record.order_id: record for record in left}.values())
 
 
+def _followed_here(order_id: str) -> Task | None:
+    """Return the task by which a checkout of this process follows the order already."""
+    followed = (task for checkout in list(_checkouts) for task in list(checkout._followed))
+    return next((task for task in followed if task.follows(order_id)), None)
+
+
+async def _cancelled_are_let_go() -> None:
+    """Wait until nothing counts as followed any more that was stopped or cancelled just now."""
+    for checkout in list(_checkouts):
+        await checkout._runner.cancelled_are_let_go()
+
+
 class Checkout:
     """The orders of one studio, over one backend."""
 
@@ -277,6 +289,8 @@ class Checkout:
             [resolve(request, self.catalogue, store, origin) for request in requests]
         )
         counts = [request.count for request in requests]
+        if take_up:
+            await _cancelled_are_let_go()
         found = await self._resumer.take_up(holding, orders, counts, origin) if take_up else TakeUp()
         if take_up and origin.execution is not None:
             self._executions.add(origin.execution)
@@ -350,14 +364,18 @@ class Checkout:
         holding.taken = []
         waiting = None if background else batch.origin.execution
         for record in records:
-            holding.tasks.append(self._started(record, waiting, background))
+            task = _followed_here(record.order_id) or self._started(record, background)
+            self._follow(task, waiting)
+            holding.tasks.append(task)
         return Tasks(holding.tasks)
 
-    def _started(self, record: OrderRecord, waiting: str | None, background: bool) -> Task:
+    def _started(self, record: OrderRecord, background: bool) -> Task:
         feed, submitted = ProgressFeed(), Promise[OrderRecord]()
         feed.say(record, record.status or "waiting")
         future = loop.shared().start(self._runner.run(record, feed, submitted, background=background))
-        task = Task(record, feed, submitted, future, self._runner, self.ledger)
+        return Task(record, feed, submitted, future, self._runner, self.ledger)
+
+    def _follow(self, task: Task, waiting: str | None) -> None:
         self._followed[task] = waiting
         task.when_done(partial(self._forget, task))
         return task
@@ -376,7 +394,7 @@ class Checkout:
         if not self.backend.clock.heard:
             # Ages are reckoned by the server's clock.
             await self._fresh_me()
-
+        await _cancelled_are_let_go()
         claimed, others = await holding.step(partial(self._resumer.claim, order_id, holding))
         batch = PricedBatch(resumed=tuple(claimed), origin=origin)
         return await self._placed(holding, batch, False), tuple(others)

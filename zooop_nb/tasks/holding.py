@@ -51,9 +51,10 @@ class Holding:
     async def let_go(self, runner: TaskRunner, ledger: Ledger) -> list[str]:
         """Let go of everything; return the ids of the orders that were placed."""
         self._let_go = True
-        await asyncio.gather(*self._steps, return_exceptions=True)
-        await runner.stop(self.order_ids)
-        await Task.stop_all(self.tasks)
-        if self.taken:
-            await loop.off_loop(ledger.give_back, self.taken)
+        with runner.letting_go():
+            await asyncio.gather(*self._steps, return_exceptions=True)
+            await runner.stop(self.order_ids)
+            await Task.stop_all(self.tasks)
+            if self.taken:
+                await loop.off_loop(ledger.give_back, self.taken)
         return self.order_ids

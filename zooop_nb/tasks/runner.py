@@ -7,7 +7,8 @@ the event loop.
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class TaskRunner:
         self._running: dict[str, asyncio.Task[Any]] = {}
         """What follows each order now, by its id."""
         self._stopping: set[str] = set()
+        self._letting_go: set[asyncio.Future[None]] = set()
 
     def result_of(self, record: OrderRecord) -> Result:
         """Return an order as a result, its files in the folder."""
@@ -107,16 +109,36 @@ class TaskRunner:
             return
         self._stopping.update(order_ids)
         try:
-            running = [self._running[each] for each in order_ids if each in self._running]
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-            try:
-                await loop.off_loop(self._ledger.let_go, order_ids)
-            except LedgerError:
-                self._owe_release(order_ids)
+            with self.letting_go():
+                running = [self._running[each] for each in order_ids if each in self._running]
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)
+                try:
+                    await loop.off_loop(self._ledger.let_go, order_ids)
+                except LedgerError:
+                    self._owe_release(order_ids)
         finally:
             self._stopping.difference_update(order_ids)
+
+    @contextmanager
+    def letting_go(self) -> Iterator[None]:
+        """Let `cancelled_are_let_go` wait for the end of this."""
+        self._here()
+        end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._letting_go.add(end)
+        try:
+            yield
+        finally:
+            self._letting_go.discard(end)
+            end.set_result(None)
+
+    async def cancelled_are_let_go(self) -> None:
+        """Wait until the ledger has what was stopped or cancelled so far as abandoned or withdrawn."""
+        self._here()
+        cancelled = [task for task in self._running.values() if task.cancelling()]
+        if cancelled or self._letting_go:
+            await asyncio.wait([*cancelled, *self._letting_go])
 
     def foreground(self, order_id: str) -> None:
         """Somebody waits for the order from now on. Called on the background thread."""
@@ -126,7 +148,8 @@ class TaskRunner:
         """Start anew on the loop of a forked child: what the parent follows is not followed here."""
         here = loop.shared()
         if self._loop is not here:
-            self._loop, self._running, self._stopping = here, {}, set()
+            self._loop = here
+            self._running, self._stopping, self._letting_go = {}, set(), set()
             here.before_stop.append(lambda: self.stop(tuple(self._running)))
 
     def _register(self, order_id: str) -> None:

@@ -134,6 +134,10 @@ class Task:
         """Return whether it has ended or is no longer followed."""
         return self._future.done()
 
+    def follows(self, order_id: str) -> bool:
+        """Return whether this is what follows an order in this process."""
+        return self.order_id == order_id and self._process == os.getpid() and not self.done()
+
     def accepted(self) -> "Task":
         """Block until the API has accepted the order; raises its refusal."""
         try:
