@@ -240,7 +240,9 @@ def test_a_no_leaves_the_abandoned_order_to_the_next_run(
     code = "%zooop image -m flash -n 3 --ask a panda with a question"
     stopped(kernel, running(kernel, code, answer="y"))
     # A request that is still on its way would be joined.
-    kernel.ok("import time\nfrom zooop_nb.tasks import sender\nwhile sender.requests():\n    time.sleep(0.01)")
+    kernel.ok(
+        "import time\nfrom zooop_nb.tasks import sender\nwhile sender.requests():\n    time.sleep(0.01)"
+    )
     # Whether the others were refused or not sent yet: neither is paid.
     assert len(slow_sandbox.tasks) == 1
     slow_sandbox.faults()

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -95,7 +96,9 @@ class Kernel:
         options: Sequence[str] = (),
         wait: bool = True,
     ) -> None:
-        self.manager = KernelManager()
+        # Of ports that are chosen before they are bound, another kernel may take one meanwhile.
+        self._sockets = tempfile.TemporaryDirectory(prefix="zooop-kernel-")
+        self.manager = KernelManager(transport="ipc", ip=f"{self._sockets.name}/socket")
         whole = {**os.environ, **env}
         if path is not None:
             whole["PYTHONPATH"] = str(path)
@@ -126,6 +129,7 @@ class Kernel:
         self.client.stop_channels()
         if self.manager.has_kernel:
             self.manager.shutdown_kernel(now=False)
+        self._sockets.cleanup()
 
     @property
     def pid(self) -> int:
