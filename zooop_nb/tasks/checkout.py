@@ -378,7 +378,6 @@ class Checkout:
     def _follow(self, task: Task, waiting: str | None) -> None:
         self._followed[task] = waiting
         task.when_done(partial(self._forget, task))
-        return task
 
     def _forget(self, task: Task) -> None:
         self._followed.pop(task, None)
