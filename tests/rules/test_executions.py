@@ -155,13 +155,37 @@ def test_a_complete_task_whose_output_was_never_fetched_is_open_still(kernel: Ke
     assert taken(kernel, a_run("2")) == [left]
 
 
-def test_what_somebody_follows_is_not_taken_up(kernel: Kernel, kernel_of: Callable[[], Kernel]) -> None:
+def test_what_another_kernel_follows_is_not_taken_up(kernel: Kernel, kernel_of: Callable[[], Kernel]) -> None:
     here = sent(kernel, a_run("1"))
     kernel.end_execution("1", "interrupted")
-    for other in (kernel, kernel_of()):
-        [found] = take(other, a_run(f"of {other.process.id}")).found
-        assert (found.orders, found.elsewhere) == ((), ())
+    [found] = take(kernel_of(), a_run("2")).found
+    assert (found.orders, found.elsewhere) == ((), ())
     assert kernel.is_followed(kernel.get(here))
+
+
+def test_what_this_kernel_follows_is_taken_up_unless_its_run_ended_well(kernel: Kernel) -> None:
+    here = sent(kernel, a_run("1"))
+    kernel.end_execution("1", "interrupted")
+    [found] = take(kernel, a_run("2")).found
+    assert ids(found.orders) == [here]
+    assert found.orders[0].follower == kernel.process.id
+    # It is given back to the run before, and followed as before.
+    kernel.give_back(found.orders)
+    assert kernel.is_followed(kernel.get(here))
+    kernel.end_execution("2", "failed")
+    assert taken(kernel, a_run("3"), 2) == [here]
+    kernel.end_execution("3", "well")
+    assert taken(kernel, a_run("4")) == []
+    assert kernel.is_followed(kernel.get(here))
+
+
+def test_what_is_queued_is_taken_up_while_it_is_followed(kernel: Kernel) -> None:
+    here = queued(kernel, a_run("1"))
+    kernel.end_execution("1", "interrupted")
+    assert taken(kernel, a_run("2")) == [here]
+    kernel.process.held.discard(here)
+    kernel.end_execution("2", "interrupted")
+    assert taken(kernel, a_run("3")) == []
 
 
 def test_orders_are_taken_up_oldest_first_and_once(kernel: Kernel) -> None:

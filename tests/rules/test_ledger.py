@@ -90,9 +90,9 @@ def test_a_reservation_is_written_for_all_or_for_none(ledger: Ledger) -> None:
     def refuse(*_: object) -> None:
         raise Refused
 
-    missing = an_order(target="describe", key=orders[0].key)
+    missing = an_order(target="describe", order_id=orders[0].order_id)
     for bad, error in (
-        # Its key is taken: it cannot be written, after the others were.
+        # Its id is taken: it cannot be written, after the others were.
         (a_reservation(*orders, missing), LedgerError),
         (a_reservation(*orders, approve=refuse), Refused),
     ):

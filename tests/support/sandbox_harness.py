@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.unmeasured import unmeasured
 from zooop_nb.client import throttle
 from zooop_nb.sandbox.process import SandboxProcess
 
@@ -24,7 +25,9 @@ class SandboxHarness:
     """A sandbox process. At `speed` 0 everything ends at once, at 1 nothing before the clock is moved."""
 
     def __init__(self, *, speed: float, world: Mapping[str, Any] = WORLD) -> None:
-        self.process = SandboxProcess.start(world=dict(world), speed=speed, control=True)
+        # The sandbox's own coverage is not measured anyway.
+        with unmeasured():
+            self.process = SandboxProcess.start(world=dict(world), speed=speed, control=True)
         self.url = self.process.url
 
     def __enter__(self) -> Self:

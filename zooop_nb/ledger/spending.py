@@ -11,10 +11,10 @@ from zooop_nb.ledger.record import now
 # Nothing quotes a description; its price is documented.
 _QUOTED: Final = f"iif(o.target = 'describe', {DESCRIPTION_CREDITS}, coalesce(o.quoted, 0))"
 _CHARGED: Final = "(SELECT coalesce(sum(e.spent), 0) FROM events e WHERE e.order_id = o.order_id)"
-_MAY_STILL_COST: Final = (
-    "(o.state IN ('queued', 'intended', 'submitted', 'unknown')"
-    " OR (o.state = 'succeeded' AND o.credits IS NULL))"
-)
+_UNSETTLED: Final = "state IN ('queued', 'intended', 'submitted', 'unknown')"
+"""The condition of the index `orders_unsettled`; a query that has it uses the index."""
+_QUEUED: Final = f"{_UNSETTLED} AND state = 'queued'"
+_MAY_STILL_COST: Final = f"(o.{_UNSETTLED} OR (o.state = 'succeeded' AND o.credits IS NULL))"
 
 
 def spent(db: sqlite3.Connection, session: str, mode: str) -> Number:
@@ -34,8 +34,7 @@ def spent(db: sqlite3.Connection, session: str, mode: str) -> Number:
 def queued(db: sqlite3.Connection, token: str, host: str) -> Number:
     """Return the quotes of what is reserved with a token, and not sent yet."""
     row = db.execute(
-        f"SELECT coalesce(sum({_QUOTED}), 0) FROM orders o"
-        " WHERE o.state = 'queued' AND o.token = ? AND o.host = ?",
+        f"SELECT coalesce(sum({_QUOTED}), 0) FROM orders o WHERE {_QUEUED} AND o.token = ? AND o.host = ?",
         (token, host),
     ).fetchone()
     total: Number = row[0]
@@ -59,11 +58,11 @@ def set_limit(db: sqlite3.Connection, session: str, mode: str, budget: Number | 
 
 def withdraw_of_the_dead(db: sqlite3.Connection, is_alive: Callable[[str], bool]) -> None:
     """Withdraw what is queued by processes that have ended: it was never sent."""
-    followers = db.execute("SELECT DISTINCT follower FROM orders WHERE state = 'queued'").fetchall()
+    followers = db.execute(f"SELECT DISTINCT follower FROM orders WHERE {_QUEUED}").fetchall()
     for (follower,) in followers:
         if follower is None or not is_alive(follower):
             db.execute(
                 "UPDATE orders SET state = 'withdrawn', follower = NULL, updated_at = ?,"
-                " error = 'Its session ended before it was sent.' WHERE state = 'queued' AND follower IS ?",
+                f" error = 'Its session ended before it was sent.' WHERE {_QUEUED} AND follower IS ?",
                 (now(), follower),
             )
