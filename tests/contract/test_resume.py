@@ -427,6 +427,8 @@ INTERRUPTED = """
         wanted = ("intended",) if WHERE == "submit" else ("submitted",) * 2
         while not all(each.state in wanted for each in studio.ledger.get_all(ids)[:len(wanted)]):
             time.sleep(0.01)
+        while sys._current_frames()[threading.main_thread().ident].f_code.co_qualname != "Promise.result":
+            time.sleep(0.01)
         os.kill(os.getpid(), 2)
     ids = [task.order_id for task in tasks]
     threading.Thread(target=interrupt, daemon=True).start()
