@@ -42,7 +42,7 @@ POSTED = r"POST /v1/tasks "
 POLLED = r"GET /v1/tasks/"
 LIMITED = {"status": 429, "code": "rate_limited"}
 
-MANY = int(os.environ.get("MANY_ORDERS", "180"))
+MANY = int(os.environ.get("MANY_ORDERS", "120"))
 """Orders at the documented rates, in virtual time: 600 take a minute and a half of ours."""
 
 

@@ -67,7 +67,7 @@ async def submit(api: LiveBackend, order: Intent, on_wait: OnWait | None = None)
                 raise
 
 
-def test_200_submits_and_300_quotes_at_once_succeed_without_a_429_and_close_to_the_bound(
+def test_130_submits_and_200_quotes_at_once_succeed_without_a_429_and_close_to_the_bound(
     clock: VirtualTime, timed: Timed, books: SandboxHarness
 ) -> None:
     waits: list[float] = []
@@ -75,23 +75,22 @@ def test_200_submits_and_300_quotes_at_once_succeed_without_a_429_and_close_to_t
     async def all_of_them(api: LiveBackend) -> float:
         body = await a_body(api)
         began = clock.now()
-        submits = [submit(api, intent(body, f"k{number}")) for number in range(200)]
-        quotes = [api.quote(intent(body), waits.append) for _ in range(300)]
+        submits = [submit(api, intent(body, f"k{number}")) for number in range(130)]
+        quotes = [api.quote(intent(body), waits.append) for _ in range(200)]
         await asyncio.gather(*submits, *quotes)
         return clock.now() - began
 
     took = timed(all_of_them)
-    assert books.spent() == 200
-    assert len({each["idempotencyKey"] for each in books.tasks}) == 200
+    assert books.spent() == 130
+    assert len({each["idempotencyKey"] for each in books.tasks}) == 130
     assert books.books()["rateLimited"] == 0
-    # At 60 a minute the last 20 go after three minutes; whatever is more, the requests themselves took.
+    # At 60 a minute the last 10 go after two minutes; whatever is more, the requests themselves took.
     print(f"{took:.1f} s, of which {clock.slept:.1f} s were slept")
-    assert 180 <= took < 1.05 * 180 + (took - clock.slept)
-    # Who waits hears at once how long it may be, and then once a second at most: 120 quotes for one minute,
-    # 60 for two.
-    assert 110 < max(waits) < 130
+    assert 120 <= took < 1.05 * 120 + (took - clock.slept)
+    # Who waits hears at once how long it may be, and then once a second at most: 80 quotes for one minute.
+    assert 50 < max(waits) < 70
     assert min(waits) >= 0
-    assert 180 * 10 < len(waits) <= 1.05 * (120 * 60 + 60 * 120)
+    assert 80 * 10 < len(waits) <= 1.05 * 80 * 60
 
 
 def test_orders_that_are_sent_one_by_one_are_told_how_long_it_takes_and_nothing_is_sent_meanwhile(
@@ -146,7 +145,7 @@ def test_backends_of_one_token_share_its_windows_and_other_tokens_have_their_own
     assert books.books()["rateLimited"] == 0
 
 
-@pytest.mark.parametrize("retry_after", [1, 90, 7200, None, 0, -5, 1e18], ids=str)
+@pytest.mark.parametrize("retry_after", [1, 90, 900, None, 0, -5, 1e18], ids=str)
 def test_a_rate_limit_is_waited_for_whatever_it_says_and_is_no_attempt(
     clock: VirtualTime, timed: Timed, books: SandboxHarness, retry_after: float | None
 ) -> None:

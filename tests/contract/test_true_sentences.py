@@ -98,8 +98,8 @@ def test_nothing_is_paid_is_only_said_where_nothing_is_nor_will_be(
             assert NOTHING not in said
         left = studio.resume()
         assert all(each.status != "unknown" or verb == "describe" for each in left)
-    # And still, after everything that was on its way has arrived. An interrupt just before the waiting leaves an
-    # order that is followed on.
+    # And still, after everything that was on its way has arrived. An interrupt just before the waiting leaves
+    # an order that is followed on.
     until(lambda: not [each for each in orders(studio) if each.state in {"intended", "submitted"}])
     assert all(studio.ledger.get(each).state in {"quoted", "withdrawn", "refused"} for each in unpaid)
     paid = [each for each in orders(studio) if each.state == "succeeded"]

@@ -123,7 +123,7 @@ def resumed(stage: Stage, scenario: Scenario, place: Place) -> Outcome:
 def test_an_interrupt_in_its_first_tenth_of_a_second(stage: Stage, where: Where) -> None:
     scenario, place = left_behind(stage, where)
     rng = random.Random(seed())
-    for _ in range(8):
+    for _ in range(5):
         again = rng.uniform(0, 0.03) if rng.random() < 0.4 else None
         strike = Strike("interrupt", Moment(None, delay=rng.uniform(0, 0.1)), again)
         outcome, hit = struck_run(place, resume(where), strike, stage.proxy)
@@ -142,7 +142,7 @@ def test_an_interrupt_at_any_moment(stage: Stage) -> None:
     assert outcome.status == "interrupted"
     moments = int(outcome.text.rpartition("seen ")[2].split()[0])
     let_go(stage, outcome)
-    for moment in sorted(random.Random(seed()).sample(range(1, moments + 1), 12)):
+    for moment in sorted(random.Random(seed()).sample(range(1, moments + 1), 8)):
         outcome, _ = struck_run(place, COUNTED.format(moment=moment), waiting, stage.proxy)
         assert outcome.status == "interrupted", (moment, outcome)
         let_go(stage, outcome)
