@@ -38,7 +38,7 @@ test: $(VENV)/.ready-test system ## check the source and run all tests (sets up 
 	@$(MAKE) check
 	@$(MAKE) others TESTS="$(QUICK_TESTS)"
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 	@$(BIN)/coverage combine --quiet
 	@$(MAKE) coverage
 

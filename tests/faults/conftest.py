@@ -9,14 +9,6 @@ from tests.faults.crash import Scene
 from tests.faults.stage import Stages
 from tests.support.holding_proxy import HoldingProxy
 from tests.support.sandbox_harness import SandboxHarness
-from tests.support.unmeasured import unmeasured
-
-
-@pytest.fixture(scope="package", autouse=True)
-def unmeasured_processes() -> Iterator[None]:
-    """Do not measure the coverage of the processes that are killed here."""
-    with unmeasured():
-        yield
 
 
 @pytest.fixture(scope="module")
