@@ -84,6 +84,16 @@ def test_an_order_walks_its_way_and_each_step_is_written(ledger: Ledger, tmp_pat
     beside.close()
 
 
+def test_an_order_that_is_not_there_is_named(ledger: Ledger) -> None:
+    for step in (
+        lambda: ledger.get("nobody"),
+        lambda: ledger.record_submission("nobody", "task", "queued"),
+        lambda: ledger.record_unknown("nobody", "why"),
+    ):
+        with pytest.raises(UnknownName, match="nobody"):
+            step()
+
+
 def test_a_reservation_is_written_for_all_or_for_none(ledger: Ledger) -> None:
     orders = [ledger.get(quoted(ledger)) for _ in range(2)]
 
