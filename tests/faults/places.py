@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import selectors
 import signal
 import socket
 import subprocess
@@ -22,6 +21,7 @@ import zmq
 from tests.faults import warm
 from tests.faults.scenarios import LOADING
 from tests.support.kernel import Cell, Kernel
+from tests.support.waiting import readable
 
 PATIENCE: float = 30.0
 """Seconds after which a run that was struck, or is struck no more, hangs."""
@@ -166,17 +166,12 @@ class PlainProcess:
 
     def _ends(self) -> bool:
         """Wait until the process is gone, its locks with it; false if it stays."""
-        return self._dies_within(PATIENCE)
-
-    def _dies_within(self, seconds: float) -> bool:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._death, selectors.EVENT_READ)
-            return bool(selector.select(seconds))
+        return bool(readable([self._death], PATIENCE))
 
     def _show_where_it_hangs(self) -> None:
         """Have it write its stacks to stderr, and kill it."""
         self._send(warm.SHOW)
-        self._dies_within(0.5)
+        readable([self._death], 0.5)
         self.kill()
         self.gone = self._ends()
 

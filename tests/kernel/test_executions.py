@@ -143,45 +143,36 @@ def test_a_background_order_of_an_interrupted_cell_goes_on(parallel: Interrupted
     assert parallel.charges == 2
 
 
-@pytest.mark.parametrize("at", [SUBMIT, POLL])
-def test_a_background_order_that_still_goes_on_is_joined(at: str, parallel: InterruptedCells) -> None:
-    code = (
-        "tasks = %zooop image -m flash -n 2 --background joined in the background\n"
-        "assert not fails\n"
-        "statuses = [each.status for each in tasks.result()]"
-    )
-    parallel.ok("fails = True")
-    hold = parallel.proxy.hold(at, "request")
-    parallel.failed(code)
-    parallel.ok("earlier, fails = tasks, False")
-    again = parallel.kernel.send(code)
-    parallel.kernel.wait(lambda: "takes up 2 orders" in again.text or again.done)
-    hold.opened.set()
-    parallel.kernel.finish(again)
-    assert again.status == "ok", again.error
-    assert parallel.kernel.value("statuses") == ["succeeded", "succeeded"]
-    assert parallel.kernel.value("[each.result().status for each in earlier]") == ["succeeded", "succeeded"]
-    assert parallel.charges == 2
+IN_BACKGROUND = (
+    "tasks = %zooop image -m flash -n {number} --background joined in the background\n"
+    "assert not fails\n"
+    "statuses = [each.status for each in tasks.result()]"
+)
 
 
-def test_what_is_queued_in_the_background_is_joined(cells: InterruptedCells) -> None:
-    code = (
-        "tasks = %zooop image -m flash -n {number} --background joined in the queue\n"
-        "assert not fails\n"
-        "statuses = [each.status for each in tasks.result()]"
-    )
-    cells.ok("fails, number = True, 3")
-    hold = cells.proxy.hold(SUBMIT, "request")
-    cells.failed(code)
-    cells.ok("earlier, fails, number = tasks, False, 2")
-    again = cells.kernel.send(code)
-    cells.kernel.wait(lambda: "takes up 2 orders" in again.text or again.done)
+def joined(cells: InterruptedCells, at: str, first: int, second: int) -> None:
+    """Order `first` in the background of a cell that fails; run again, it takes up `second` that are held."""
+    cells.ok(f"fails, number = True, {first}")
+    hold = cells.proxy.hold(at, "request")
+    cells.failed(IN_BACKGROUND)
+    cells.ok(f"earlier, fails, number = tasks, False, {second}")
+    again = cells.kernel.send(IN_BACKGROUND)
+    cells.kernel.wait(lambda: f"takes up {second} orders" in again.text or again.done)
     hold.opened.set()
     cells.kernel.finish(again)
-    assert cells.kernel.value("statuses") == ["succeeded", "succeeded"]
-    # The third goes on as before.
-    assert cells.kernel.value("earlier[2].result().status") == "succeeded"
-    assert cells.charges == 3
+    assert again.status == "ok", again.error
+    assert cells.kernel.value("statuses") == ["succeeded"] * second
+    assert cells.kernel.value("[each.result().status for each in earlier]") == ["succeeded"] * first
+    assert cells.charges == first
+
+
+@pytest.mark.parametrize("at", [SUBMIT, POLL])
+def test_a_background_order_that_still_goes_on_is_joined(at: str, parallel: InterruptedCells) -> None:
+    joined(parallel, at, 2, 2)
+
+
+def test_what_is_queued_in_the_background_is_joined_and_what_is_over_goes_on(cells: InterruptedCells) -> None:
+    joined(cells, SUBMIT, 3, 2)
 
 
 def test_an_unknown_description_is_named_and_not_bought_again(cells: InterruptedCells) -> None:

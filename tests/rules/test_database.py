@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.interrupts import ends_on_another_thread, interrupted_at_each_moment
 from tests.support.orders import an_order, quoted, sent
+from tests.support.waiting import until
 from zooop_nb.errors import LedgerError
 from zooop_nb.ledger import Ledger
 from zooop_nb.ledger.record import now
@@ -674,10 +675,7 @@ def test_a_killed_parents_orders_are_abandoned_though_its_child_lives_on(ledger:
         parent.kill()
         parent.wait()
         # The child lets go of what it inherited in its first moment; on a loaded machine that may be now.
-        until = time.monotonic() + 30
-        while ledger.is_followed(ledger.get(order)) and time.monotonic() < until:
-            time.sleep(0.01)
-        assert not ledger.is_followed(ledger.get(order))
+        until(lambda: not ledger.is_followed(ledger.get(order)), "the end of the following")
     finally:
         os.kill(int(child), signal.SIGKILL)
         parent.communicate()

@@ -4,12 +4,13 @@ While it holds, the test can inspect both sides, kill either, and let the traffi
 """
 
 import re
-import selectors
 import socket
 import threading
 from types import TracebackType
 from typing import Literal
 from urllib.parse import urlsplit
+
+from tests.support.waiting import readable
 
 
 class Hold:
@@ -99,7 +100,7 @@ class HoldingProxy:
             between = True
             count = 0
             while True:
-                for ready in _readable([client, server], None):
+                for ready in readable([client, server], None):
                     try:
                         data = ready.recv(65536)
                     except ConnectionError:
@@ -142,7 +143,7 @@ def _wait(hold: Hold, client: socket.socket) -> bool:
     opened = False
     while not opened:
         opened = hold.opened.wait(0.02)
-        if _readable([client], 0):
+        if readable([client], 0):
             try:
                 gone = not client.recv(1, socket.MSG_PEEK)
             except ConnectionError:
@@ -150,11 +151,3 @@ def _wait(hold: Hold, client: socket.socket) -> bool:
             if gone:
                 return False
     return True
-
-
-def _readable(sockets: list[socket.socket], timeout: float | None) -> list[socket.socket]:
-    """Return which can be read. Not by `select`, which knows no descriptor above 1023."""
-    with selectors.DefaultSelector() as selector:
-        for each in sockets:
-            selector.register(each, selectors.EVENT_READ)
-        return [each for each in sockets if each in {key.fileobj for key, _ in selector.select(timeout)}]

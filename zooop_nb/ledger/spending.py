@@ -11,10 +11,10 @@ from zooop_nb.ledger.record import now
 # Nothing quotes a description; its price is documented.
 _QUOTED: Final = f"iif(o.target = 'describe', {DESCRIPTION_CREDITS}, coalesce(o.quoted, 0))"
 _CHARGED: Final = "(SELECT coalesce(sum(e.spent), 0) FROM events e WHERE e.order_id = o.order_id)"
-_UNSETTLED: Final = "state IN ('queued', 'intended', 'submitted', 'unknown')"
+UNSETTLED: Final = "state IN ('queued', 'intended', 'submitted', 'unknown')"
 """The condition of the index `orders_unsettled`; a query that has it uses the index."""
-_QUEUED: Final = f"{_UNSETTLED} AND state = 'queued'"
-_MAY_STILL_COST: Final = f"(o.{_UNSETTLED} OR (o.state = 'succeeded' AND o.credits IS NULL))"
+_QUEUED: Final = f"{UNSETTLED} AND state = 'queued'"
+_MAY_STILL_COST: Final = f"(o.{UNSETTLED} OR (o.state = 'succeeded' AND o.credits IS NULL))"
 
 
 def spent(db: sqlite3.Connection, session: str, mode: str) -> Number:

@@ -213,9 +213,9 @@ class Ledger(Following):
     @reads
     def unfinished(self, db: sqlite3.Connection) -> list[OrderRecord]:
         """Return all orders that are queued, under way, abandoned or unknown, oldest first."""
-        # Two queries: the second has an index of its own, for most orders have succeeded.
+        # Two queries, each with an index of its own, for most orders have succeeded.
         rows = db.execute(
-            "SELECT rowid, * FROM orders WHERE state IN ('queued', 'intended', 'submitted', 'unknown')"
+            f"SELECT rowid, * FROM orders WHERE {spending.UNSETTLED}"
             " UNION ALL SELECT rowid, * FROM orders INDEXED BY orders_incomplete"
             " WHERE state = 'succeeded' AND (fetched_at IS NULL OR credits IS NULL)"
             " ORDER BY created_at, rowid"

@@ -56,10 +56,10 @@ def end_execution(execution: str, outcome: Outcome) -> list[OrderRecord]:
     return list({record.order_id: record for record in left}.values())
 
 
-def _followed_here(order_id: str) -> Task | None:
-    """Return the task by which a checkout of this process follows the order already."""
+def _followed_here() -> dict[str, Task]:
+    """Return the tasks by which the checkouts of this process follow orders, by the orders' ids."""
     followed = (task for checkout in list(_checkouts) for task in list(checkout._followed))
-    return next((task for task in followed if task.follows(order_id)), None)
+    return {task.order_id: task for task in followed if task.here and not task.done()}
 
 
 async def _cancelled_are_let_go() -> None:
@@ -289,11 +289,12 @@ class Checkout:
             [resolve(request, self.catalogue, store, origin) for request in requests]
         )
         counts = [request.count for request in requests]
+        found = TakeUp()
         if take_up:
             await _cancelled_are_let_go()
-        found = await self._resumer.take_up(holding, orders, counts, origin) if take_up else TakeUp()
-        if take_up and origin.execution is not None:
-            self._executions.add(origin.execution)
+            found = await self._resumer.take_up(holding, orders, counts, origin)
+            if origin.execution is not None:
+                self._executions.add(origin.execution)
         taken = found.found or (TakenUp(),) * len(orders)
         wanted = list(zip(orders, counts, taken, strict=True))
         missing = {order.fingerprint: order for order, count, there in wanted if len(there.orders) < count}
@@ -363,8 +364,10 @@ class Checkout:
         holding.order_ids = order_ids
         holding.taken = []
         waiting = None if background else batch.origin.execution
+        # What was taken up may be followed already.
+        followed = _followed_here()
         for record in records:
-            task = _followed_here(record.order_id) or self._started(record, background)
+            task = followed.get(record.order_id) or self._started(record, background)
             self._follow(task, waiting)
             holding.tasks.append(task)
         return Tasks(holding.tasks)

@@ -134,9 +134,10 @@ class Task:
         """Return whether it has ended or is no longer followed."""
         return self._future.done()
 
-    def follows(self, order_id: str) -> bool:
-        """Return whether this is what follows an order in this process."""
-        return self.order_id == order_id and self._process == os.getpid() and not self.done()
+    @property
+    def here(self) -> bool:
+        """Whether it belongs to this process, and not to the one that was forked."""
+        return self._process == os.getpid()
 
     def accepted(self) -> "Task":
         """Block until the API has accepted the order; raises its refusal."""
@@ -252,7 +253,7 @@ class Task:
         return record
 
     def _check_process(self) -> None:
-        if os.getpid() != self._process:
+        if not self.here:
             raise PaidTaskError(
                 "The process that was forked follows the task, not this one.",
                 order_id=self.order_id,
@@ -345,7 +346,7 @@ class Tasks(Sequence[Task]):
 
         In a forked child, those of its parent are left to the parent.
         """
-        own = [task for task in self._tasks if task._process == os.getpid()]
+        own = [task for task in self._tasks if task.here]
         if own:
             # Started, not run: a second interrupt stops this waiting, and not the release.
             loop.shared().start(Task.stop_all(own)).result()
