@@ -85,6 +85,8 @@ class Checkout:
         self._executions: set[str] = set()
         self._stopped: set[str] = set()
         """The executions for which nothing more is placed."""
+        self._holdings: set[Holding] = set()
+        """Of the calls that have neither returned nor let go yet."""
         self._sets_budget = settings.sources.get("budget") in {"call", "config"}
         _checkouts.add(self)
 
@@ -146,7 +148,7 @@ class Checkout:
 
         Nothing is paid yet.
         """
-        holding = Holding()
+        holding = Holding(origin.execution)
         return self._let_go_on_error(
             holding,
             lambda: loop.shared().run(self._prepared(holding, requests, origin, variants, spending)),
@@ -174,7 +176,7 @@ class Checkout:
 
     def place(self, batch: PricedBatch, *, background: bool = False) -> Tasks:
         """Reserve the cost, queue the new orders (all of them or none), and follow. Raises `OverBudget`."""
-        holding = Holding()
+        holding = Holding(batch.origin.execution)
         return self._let_go_on_error(
             holding, lambda: loop.shared().run(self._placed(holding, batch, background))
         )
@@ -184,9 +186,10 @@ class Checkout:
     ) -> tuple[Tasks, tuple[Result, ...]]:
         """Pick up what is unfinished, or one order: the tasks that are followed now, and the other orders
         with the reason why they are not. `origin` is where that is asked for."""
-        holding = Holding()
+        origin = origin or Origin()
+        holding = Holding(origin.execution)
         return self._let_go_on_error(
-            holding, lambda: loop.shared().run(self._resumed(holding, order_id, origin or Origin()))
+            holding, lambda: loop.shared().run(self._resumed(holding, order_id, origin))
         )
 
     def last(self, origin: Origin, *, fresh: bool = False) -> OrderRecord | None:
@@ -198,11 +201,13 @@ class Checkout:
 
     def end_execution(self, execution: str, outcome: Outcome) -> list[OrderRecord]:
         """End an execution; see the function of this name."""
-        if execution not in self._executions:
+        held = [each for each in list(self._holdings) if each.execution == execution and each.here]
+        if execution not in self._executions and not held:
             return []
         if outcome != "well":
             # Of its threads as well: run again, the cell asks for theirs anew.
-            Tasks(loop.shared().run(self._stop(execution))).stop_waiting()
+            loop.shared().start(self._stop(execution, held)).result()
+            self._holdings.difference_update(held)
         end = partial(self.ledger.end_execution, execution, outcome)
         try:
             left = end()
@@ -227,13 +232,14 @@ class Checkout:
         An interrupt is raised as `WaitingStopped`. Which orders may have been sent, the ledger says: an
         interrupt can come between any two steps.
         """
+        self._holdings.add(holding)
         try:
-            return work()
-        except WaitingStopped:
-            raise
+            done = work()
         except BaseException as error:
-            # Started, not run: a second interrupt stops this waiting, and not the letting go.
+            # Started, not run: a second interrupt stops this waiting, and not the letting go. One that comes
+            # just before leaves it to the end of the execution.
             order_ids = loop.shared().start(holding.let_go(self._runner, self.ledger)).result()
+            self._holdings.discard(holding)
             if not isinstance(error, KeyboardInterrupt):
                 raise
             try:
@@ -241,13 +247,18 @@ class Checkout:
             except LedgerError:
                 raise WaitingStopped(order_ids) from None
             raise WaitingStopped.of(records) from None
+        self._holdings.discard(holding)
+        return done
 
     # On the background loop.
 
-    async def _stop(self, execution: str) -> list[Task]:
-        """Let no more orders of an execution be placed; return the tasks that it waits for."""
+    async def _stop(self, execution: str, held: Sequence[Holding]) -> None:
+        """Let no more orders of an execution be placed; let go of what it waits for and of what its calls
+        hold."""
         self._stopped.add(execution)
-        return [task for task, waiting in self._followed.items() if waiting == execution]
+        await asyncio.gather(*(each.let_go(self._runner, self.ledger) for each in held))
+        waits_for = [task for task, waiting in self._followed.items() if waiting == execution]
+        await Task.stop_all([task for task in waits_for if task.here])
 
     async def _prepared(
         self,
