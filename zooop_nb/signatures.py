@@ -197,6 +197,14 @@ class VerbMethod:
     """A verb as a method of `Studio`: `image = VerbMethod()` is the verb `image` of the table."""
 
     def __set_name__(self, owner: type, name: str) -> None:
+        # No more than this: before Python 3.12, an interrupt in here becomes a RuntimeError.
+        self._owner, self._name = owner, name
+        self.__doc__ = VERBS[name].summary
+
+    @functools.cached_property
+    def _method(self) -> Callable[..., Result | Gallery]:
+        owner, name = self._owner, self._name
+
         def method(studio: "PlacesOrders", words: str = "", **options: Any) -> Result | Gallery:
             request, spending = read_call(name, words, options)
             return studio.order_all([request], spending).single_or_gallery()
@@ -204,20 +212,21 @@ class VerbMethod:
         method.__module__, method.__name__ = owner.__module__, name
         method.__qualname__ = f"{owner.__qualname__}.{name}"
         method.__doc__ = (
-            f"{VERBS[name].summary}\n\nQuotes, confirms, submits and waits: a `Result`, or with `count` a "
+            f"{self.__doc__}\n\nQuotes, confirms, submits and waits: a `Result`, or with `count` a "
             "`Gallery`. `words` go to the model's prompt-like param."
         )
-        self._method = _with_options(method)
-        self.__doc__ = self._method.__doc__
+        return cast("Callable[..., Result | Gallery]", _with_options(method))
 
     @overload
-    def __get__(self, studio: None, owner: type) -> "VerbMethod": ...
+    def __get__(self, studio: None, owner: type) -> Callable[..., Result | Gallery]: ...
 
     @overload
     def __get__(self, studio: "PlacesOrders", owner: type) -> VerbCall: ...
 
-    def __get__(self, studio: "PlacesOrders | None", owner: type) -> "VerbMethod | VerbCall":
-        return self if studio is None else cast("VerbCall", self._method.__get__(studio, owner))
+    def __get__(
+        self, studio: "PlacesOrders | None", owner: type
+    ) -> Callable[..., Result | Gallery] | VerbCall:
+        return self._method if studio is None else cast("VerbCall", self._method.__get__(studio, owner))
 
 
 def takes_verb(method: Callable[..., R]) -> StartCall[R]:
