@@ -160,7 +160,7 @@ def test_what_an_interrupted_call_leaves_behind_may_be_collected_on_the_loops_th
         gc.collect()
 
     studio.quote("image", "a red panda", model=CHEAP)
-    for moment in range(0, 40, 2):
+    for moment in range(0, 40, 4):
         try:
             interrupted_at(moment, lambda: prepare(studio, [cheap()]))
         except KeyboardInterrupt as interrupt:

@@ -77,7 +77,7 @@ def _sky(scene: Scene, width: int, height: int) -> Image.Image:
     )[:, None, :]
     lit = base + (np.array(colour, dtype=float) - base) * strength[:, :, None]
     return Image.fromarray(lit.round().astype(np.uint8), "RGB").resize(
-        (width, height), Image.Resampling.BICUBIC
+        (width, height), Image.Resampling.BILINEAR
     )
 
 

@@ -99,7 +99,7 @@ def stamp(image: Image.Image, work: Work) -> Image.Image:
 def thumbnail(image: Image.Image) -> tuple[bytes, str]:
     """Return a small copy of the picture and its content type: JPEG, or PNG if it has transparency."""
     small = image.copy()
-    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=1.0)
     buffer = io.BytesIO()
     if see_through(small):
         small.save(buffer, "PNG", compress_level=4)
