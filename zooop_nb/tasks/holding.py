@@ -51,10 +51,10 @@ class Holding:
 
     def check(self) -> None:
         """Raise if nothing may be placed any more."""
-        if self._letting_go is not None:
-            raise asyncio.CancelledError
         if self.execution is not None and self.execution in self._stopped:
             raise Withdrawn("Its cell was stopped before it was ordered; it costs nothing.")
+        if self._letting_go is not None:
+            raise asyncio.CancelledError
 
     async def let_go(self, runner: TaskRunner, ledger: Ledger) -> list[str]:
         """Let go of everything; return the ids of the orders that were placed.
