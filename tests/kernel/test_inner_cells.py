@@ -1,5 +1,8 @@
 """What a cell runs itself belongs to it: inner cells, threads, asynchronous work, subshells, reloads."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.support.interrupted_cells import POLL, InterruptedCells
@@ -48,6 +51,83 @@ def test_an_inner_cell_belongs_to_the_cell_that_runs_it(
     cells.interrupted(code, after=1)
     cells.ok(code)
     assert cells.charges == 2
+
+
+SCRIPT = "from zooop_nb import Studio\nr = Studio().image('{what}', model='flash', count=2)\n"
+NOTEBOOK = {
+    "cells": [
+        {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": source}
+        for source in ("x = 1", ORDER.format(what="{what}"), "y = 2")
+    ],
+    "metadata": {},
+    "nbformat": 4,
+    "nbformat_minor": 4,
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [
+        ("of a script", "%run {folder}/script.py"),
+        ("of a script that is profiled", "%run -p -T {folder}/profile.txt {folder}/script.py"),
+        ("of a notebook", "%run {folder}/inner.ipynb"),
+        (
+            "in a widget",
+            "import ipywidgets\nwith ipywidgets.Output():\n    r = %zooop image -m flash -n 2 {what}",
+        ),
+    ],
+    ids=lambda each: each if "%" not in each else "",
+)
+def test_an_interrupt_that_ipython_shows_and_swallows_counts(
+    what: str, code: str, cells: InterruptedCells, tmp_path: Path
+) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT.format(what=what))
+    (tmp_path / "inner.ipynb").write_text(json.dumps(NOTEBOOK).replace("{what}", what))
+    code = code.format(folder=tmp_path, what=what)
+    cell = cells.interrupted(code, after=1)
+    assert "Waiting stopped" in cell.everything
+    cells.ok(code)
+    assert cells.charges == 2
+    # It has ended well.
+    cells.ok(code)
+    assert cells.charges == 4
+
+
+def test_an_error_of_a_script_counts(cells: InterruptedCells, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    order = SCRIPT.format(what="of a script that fails")
+    script.write_text(f"{order}1 / 0\n")
+    cells.ok(f"%run {script}")
+    script.write_text(order)
+    cells.ok(f"%run {script}")
+    assert cells.charges == 2
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ("forgotten", "zooop_nb.Studio().image('{what}', model='flash', count=2)"),
+        ("closed", "s = zooop_nb.Studio()\ns.image('{what}', model='flash', count=2)\ns.close()"),
+    ],
+)
+def test_a_cell_that_fails_after_its_studio_is_gone_is_continued(
+    how: str, code: str, cells: InterruptedCells
+) -> None:
+    code = f"import zooop_nb, gc\n{code.format(what=f'by a studio {how}')}\ngc.collect()\nassert not fails"
+    cells.ok("fails = True")
+    cells.failed(code)
+    cells.ok("fails = False")
+    cells.ok(code)
+    assert cells.charges == 2
+    cells.ok(code)
+    assert cells.charges == 4
+
+
+def test_an_interrupt_that_the_cell_deals_with_is_its_own_affair(cells: InterruptedCells) -> None:
+    code = "try:\n    r = %zooop image -m flash -n 2 in a try\nexcept KeyboardInterrupt:\n    print('never')"
+    cells.interrupted(code, after=1)
+    cells.ok(code)
+    assert cells.charges == 3
 
 
 def test_lines_after_an_inner_cell_are_displayed_by_their_own_position(cells: InterruptedCells) -> None:

@@ -39,7 +39,8 @@ class CellRun:
     """The asyncio task that runs an asynchronous cell; None for any other cell."""
     stopped: bool = False
     """Whether an inner cell was interrupted: an outer one goes on after it, and seems to end well."""
-
+    shown_before: BaseException | None = None
+    """The last exception that IPython had shown as the cell began."""
     ended: Outcome | None = None
     """How it ended; None while it runs."""
 
@@ -110,7 +111,9 @@ class Executions:
             # A cell that is not asynchronous shares its context with what comes after it.
             self._mine.set(None)
             outcome = _outcome(result)
-            self._end(run, "interrupted" if outcome == "well" and run.stopped else outcome)
+            if outcome == "well":
+                outcome = "interrupted" if run.stopped else _shown_since(run)
+            self._end(run, outcome)
         elif sources and (info is sources[-1] or (info is not None and _same_cell(info, sources[-1]))):
             sources.pop()
             outer = self.current()
@@ -150,13 +153,14 @@ class Executions:
 
     def _begin(self, info: Any) -> None:
         here = threading.get_ident()
-        run = CellRun(info, here, _task_of_cell())
+        run = CellRun(info, here, _task_of_cell(), shown_before=_last_shown())
         self._open.append(run)
         self._sources[here] = [info]
         self._mine.set(run)
 
     def _end(self, run: CellRun, outcome: Outcome) -> None:
         run.ended = outcome
+        run.shown_before = None
         self._unreported.append((run, outcome))
         self._open.remove(run)
         self._report()
@@ -210,12 +214,30 @@ def _same_cell(one: Any, other: Any) -> bool:
     return bool(one.raw_cell == other.raw_cell)
 
 
+def _last_shown() -> BaseException | None:
+    """Return the exception whose traceback IPython showed last."""
+    return getattr(sys, "last_value", None)
+
+
+def _shown_since(run: CellRun) -> Outcome:
+    """Return how a cell ended that raised nothing.
+
+    `%run`, `%prun` and an output widget show an exception and swallow it, an interrupt among them: what the
+    cell did after that is not all that it was to do.
+    """
+    shown = _last_shown()
+    return "well" if shown is None or shown is run.shown_before else _outcome_of(shown)
+
+
 def _outcome(result: Any) -> Outcome:
     """Return how a cell ended: well, interrupted or failed."""
     if result is None:
         return "interrupted"
     if result.success:
         return "well"
-    error = result.error_before_exec or result.error_in_exec
+    return _outcome_of(result.error_before_exec or result.error_in_exec)
+
+
+def _outcome_of(error: BaseException | None) -> Outcome:
     stopped = isinstance(error, KeyboardInterrupt | asyncio.CancelledError)
     return "interrupted" if stopped else "failed"

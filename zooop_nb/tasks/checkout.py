@@ -44,6 +44,8 @@ T = TypeVar("T")
 QUOTES_AT_ONCE: Final = 8
 """Orders that are priced side by side."""
 _checkouts: "WeakSet[Checkout]" = WeakSet()
+_of_executions: "Final[dict[str, set[Checkout]]]" = {}
+"""Those that have placed orders of each execution; kept until it ends, even where their studio is not."""
 
 
 def end_execution(execution: str, outcome: Outcome) -> list[OrderRecord]:
@@ -52,7 +54,8 @@ def end_execution(execution: str, outcome: Outcome) -> list[OrderRecord]:
     Unless it ended well, what it waits for is let go. Returns the paid orders of the runs that it continues
     which it did not ask for.
     """
-    left = [record for checkout in list(_checkouts) for record in checkout.end_execution(execution, outcome)]
+    checkouts = {*_checkouts, *_of_executions.get(execution, ())}
+    left = [record for checkout in checkouts for record in checkout.end_execution(execution, outcome)]
     return list({record.order_id: record for record in left}.values())
 
 
@@ -82,7 +85,7 @@ class Checkout:
         self._me: Me | None = None
         self._followed: dict[Task, str | None] = {}
         """The tasks that are followed, each with the execution that waits for it, if any does."""
-        self._executions: set[str] = set()
+        self._closed = False
         self._stopped: set[str] = set()
         """The executions for which nothing more is placed."""
         self._holdings: set[Holding] = set()
@@ -102,6 +105,7 @@ class Checkout:
         """Stop following every task."""
         Tasks(tuple(self._followed)).stop_waiting()
         _checkouts.discard(self)
+        self._closed = True
 
     def order(
         self,
@@ -202,20 +206,28 @@ class Checkout:
     def end_execution(self, execution: str, outcome: Outcome) -> list[OrderRecord]:
         """End an execution; see the function of this name."""
         held = [each for each in list(self._holdings) if each.execution == execution and each.here]
-        if execution not in self._executions and not held:
+        placing = _of_executions.get(execution, set())
+        if self not in placing and not held:
             return []
         if outcome != "well":
             # Of its threads as well: run again, the cell asks for theirs anew.
             loop.shared().start(self._stop(execution, held)).result()
             self._holdings.difference_update(held)
-        end = partial(self.ledger.end_execution, execution, outcome)
+        # The cell may have closed its studio.
+        ledger = Ledger(self.ledger.path) if self._closed else self.ledger
+        end = partial(ledger.end_execution, execution, outcome)
         try:
             left = end()
         except LedgerError:
-            self.ledger.owe(end, f"a cell that placed orders ended: {outcome}")
+            ledger.owe(end, f"a cell that placed orders ended: {outcome}")
             raise
+        finally:
+            if self._closed:
+                ledger.close()
         # Only now: an interrupt before would leave it open.
-        self._executions.discard(execution)
+        placing.discard(self)
+        if not placing:
+            _of_executions.pop(execution, None)
         return left
 
     def fresh_me(self) -> Me:
@@ -251,6 +263,9 @@ class Checkout:
         return done
 
     # On the background loop.
+
+    def _takes_part(self, execution: str) -> None:
+        _of_executions.setdefault(execution, set()).add(self)
 
     async def _stop(self, execution: str, held: Sequence[Holding]) -> None:
         """Let no more orders of an execution be placed; let go of what it waits for and of what its calls
@@ -305,7 +320,7 @@ class Checkout:
             await _cancelled_are_let_go()
             found = await self._resumer.take_up(holding, orders, counts, origin)
             if origin.execution is not None:
-                self._executions.add(origin.execution)
+                self._takes_part(origin.execution)
         taken = found.found or (TakenUp(),) * len(orders)
         wanted = list(zip(orders, counts, taken, strict=True))
         missing = {order.fingerprint: order for order, count, there in wanted if len(there.orders) < count}
@@ -366,7 +381,7 @@ class Checkout:
 
         records = await holding.step(reserve)
         if run is not None:
-            self._executions.add(run.execution)
+            self._takes_part(run.execution)
         queue_of(self.backend.host, self.backend.token).places = tasks_at_once(
             self._me, self._settings.concurrency
         )
