@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Final, TypeVar, Unpack
 from weakref import WeakSet
 
@@ -44,19 +45,39 @@ T = TypeVar("T")
 QUOTES_AT_ONCE: Final = 8
 """Orders that are priced side by side."""
 _checkouts: "WeakSet[Checkout]" = WeakSet()
-_of_executions: "Final[dict[str, set[Checkout]]]" = {}
-"""Those that have placed orders of each execution; kept until it ends, even where their studio is not."""
+_ledgers_of: Final[dict[str, set[Path]]] = {}
+"""The files that have orders of each running execution. Its cell may let go of its studio before it ends."""
 
 
 def end_execution(execution: str, outcome: Outcome) -> list[OrderRecord]:
-    """End an execution in every checkout that has placed orders of it.
+    """End an execution, in every ledger that has orders of it.
 
     Unless it ended well, what it waits for is let go. Returns the paid orders of the runs that it continues
     which it did not ask for.
     """
-    checkouts = {*_checkouts, *_of_executions.get(execution, ())}
-    left = [record for checkout in checkouts for record in checkout.end_execution(execution, outcome)]
-    return list({record.order_id: record for record in left}.values())
+    if outcome != "well":
+        for checkout in list(_checkouts):
+            checkout.stop(execution)
+    left: dict[str, OrderRecord] = {}
+    for path in list(_ledgers_of.get(execution, ())):
+        left |= {record.order_id: record for record in _recorded_end(path, execution, outcome)}
+    # Only now: an interrupt before would leave it open.
+    _ledgers_of.pop(execution, None)
+    return list(left.values())
+
+
+def _recorded_end(path: Path, execution: str, outcome: Outcome) -> list[OrderRecord]:
+    in_use = next((each.ledger for each in list(_checkouts) if each.ledger.path == path), None)
+    ledger = in_use or Ledger(path)
+    end = partial(ledger.end_execution, execution, outcome)
+    try:
+        return end()
+    except LedgerError:
+        ledger.owe(end, f"a cell that placed orders ended: {outcome}")
+        raise
+    finally:
+        if in_use is None:
+            ledger.close()
 
 
 def _followed_here() -> dict[str, Task]:
@@ -85,7 +106,6 @@ class Checkout:
         self._me: Me | None = None
         self._followed: dict[Task, str | None] = {}
         """The tasks that are followed, each with the execution that waits for it, if any does."""
-        self._closed = False
         self._stopped: set[str] = set()
         """The executions for which nothing more is placed."""
         self._holdings: set[Holding] = set()
@@ -105,7 +125,6 @@ class Checkout:
         """Stop following every task."""
         Tasks(tuple(self._followed)).stop_waiting()
         _checkouts.discard(self)
-        self._closed = True
 
     def order(
         self,
@@ -203,32 +222,14 @@ class Checkout:
             self.ledger.continue_last(run)
         return self.ledger.last(mode=self.backend.mode, execution=origin.execution)
 
-    def end_execution(self, execution: str, outcome: Outcome) -> list[OrderRecord]:
-        """End an execution; see the function of this name."""
+    def stop(self, execution: str) -> None:
+        """Place no more orders of an execution, and let go of what it waits for, in its threads as well: run
+        again, the cell asks for theirs anew."""
         held = [each for each in list(self._holdings) if each.execution == execution and each.here]
-        placing = _of_executions.get(execution, set())
-        if self not in placing and not held:
-            return []
-        if outcome != "well":
-            # Of its threads as well: run again, the cell asks for theirs anew.
+        if held or execution in _ledgers_of:
+            # Started, not run: an interrupt stops this waiting, and not the letting go.
             loop.shared().start(self._stop(execution, held)).result()
             self._holdings.difference_update(held)
-        # The cell may have closed its studio.
-        ledger = Ledger(self.ledger.path) if self._closed else self.ledger
-        end = partial(ledger.end_execution, execution, outcome)
-        try:
-            left = end()
-        except LedgerError:
-            ledger.owe(end, f"a cell that placed orders ended: {outcome}")
-            raise
-        finally:
-            if self._closed:
-                ledger.close()
-        # Only now: an interrupt before would leave it open.
-        placing.discard(self)
-        if not placing:
-            _of_executions.pop(execution, None)
-        return left
 
     def fresh_me(self) -> Me:
         """Return the token's own view of itself, requested now."""
@@ -265,7 +266,7 @@ class Checkout:
     # On the background loop.
 
     def _takes_part(self, execution: str) -> None:
-        _of_executions.setdefault(execution, set()).add(self)
+        _ledgers_of.setdefault(execution, set()).add(self.ledger.path)
 
     async def _stop(self, execution: str, held: Sequence[Holding]) -> None:
         """Let no more orders of an execution be placed; let go of what it waits for and of what its calls
