@@ -36,7 +36,7 @@ class Lab:
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         prompt = page.locator(".jp-InputArea-prompt", has_text=f"[{last}]:")
-        expect(prompt.first).to_be_visible(timeout=150_000)
+        expect(prompt.first).to_be_visible(timeout=400_000)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ def code_cells(root: Path) -> int:
     return sum(cell.cell_type == "code" for cell in notebook.cells)
 
 
+# Browser, JupyterLab, kernel and sandbox share the cores, with other tests.
+@pytest.mark.timeout(600)
 def test_run_all_shows_every_picture_and_no_address_of_the_sandbox(
     page: Page, lab: Lab, code_cells: int, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """From a prompt to a result: what is quoted, charged and shown again."""
 
 import asyncio
+import gc
 import json
 import pickle
 from collections.abc import Callable
@@ -11,9 +12,13 @@ import pytest
 from PIL import Image
 
 from tests.contract.conftest import CHEAP, MAIN, TEAM, cheap, prepare
+from tests.support.memory_backend import CHEAP as MEMORY
+from tests.support.memory_backend import MemoryBackend
 from tests.support.sandbox_harness import SandboxHarness
+from tests.support.waiting import until
 from zooop_nb import Gallery, errors
 from zooop_nb.ledger.dataframe import COLUMNS
+from zooop_nb.settings import Settings
 from zooop_nb.studio import Studio
 from zooop_nb.verbs import GENERATION_VERBS, VERBS
 
@@ -409,3 +414,19 @@ def test_a_closed_studio_lets_its_tasks_go_so_that_another_can_pick_them_up(
     assert later.tasks()["followed"].tolist() == [False]
     assert later.resume()[0].status == "succeeded"
     assert books.spent() == 1
+
+
+def test_studios_that_are_let_go_of_leave_no_file_open(settings_of: Callable[..., Settings]) -> None:
+    def order() -> None:
+        Studio(settings=settings_of(), backend=MemoryBackend()).image("a red panda", model=MEMORY)
+
+    def open_files() -> int:
+        gc.collect()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    order()
+    before = open_files()
+    for _ in range(8):
+        order()
+    # The loop's thread lets go of its last task a moment later.
+    until(lambda: open_files() <= before + 2, "the end of the studios")

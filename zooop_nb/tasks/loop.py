@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
+from weakref import WeakMethod
 
 from zooop_nb.tasks.promise import Promise
 
@@ -29,7 +30,7 @@ class BackgroundLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self.before_stop: list[Callable[[], Coroutine[Any, Any, object]]] = []
+        self.before_stop: list[WeakMethod[Callable[[], Coroutine[Any, Any, object]]]] = []
         """What has to be done at the end of the process, before everything is cancelled."""
         self._thread = threading.Thread(target=self._serve, name="zooop-loop", daemon=True)
         self._thread.start()
@@ -95,7 +96,8 @@ class BackgroundLoop:
         self._loop.run_forever()
 
     async def _wind_up(self) -> None:
-        await asyncio.gather(*(step() for step in self.before_stop), return_exceptions=True)
+        steps = [step for each in self.before_stop if (step := each()) is not None]
+        await asyncio.gather(*(step() for step in steps), return_exceptions=True)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()

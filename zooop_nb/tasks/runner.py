@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakMethod
 
 from zooop_nb.contract.backend import Backend
 from zooop_nb.errors import (
@@ -150,7 +151,11 @@ class TaskRunner:
         if self._loop is not here:
             self._loop = here
             self._running, self._stopping, self._letting_go = {}, set(), set()
-            here.before_stop.append(lambda: self.stop(tuple(self._running)))
+            # Weakly: the loop outlives the studios.
+            here.before_stop.append(WeakMethod(self._stop_all))
+
+    async def _stop_all(self) -> None:
+        await self.stop(tuple(self._running))
 
     def _register(self, order_id: str) -> None:
         task = asyncio.current_task()
