@@ -219,6 +219,7 @@ class Checkout:
         """Return the order that `again` starts from, for a run of a cell; see `Ledger.last`."""
         run = origin.run_of_cell()
         if run is not None and not fresh:
+            self._takes_part(run.execution)
             self.ledger.continue_last(run)
         return self.ledger.last(mode=self.backend.mode, execution=origin.execution)
 
@@ -319,9 +320,10 @@ class Checkout:
         found = TakeUp()
         if take_up:
             await _cancelled_are_let_go()
-            found = await self._resumer.take_up(holding, orders, counts, origin)
             if origin.execution is not None:
+                # Before its row may be written: an interrupt can come at once after that.
                 self._takes_part(origin.execution)
+            found = await self._resumer.take_up(holding, orders, counts, origin)
         taken = found.found or (TakenUp(),) * len(orders)
         wanted = list(zip(orders, counts, taken, strict=True))
         missing = {order.fingerprint: order for order, count, there in wanted if len(there.orders) < count}
@@ -380,9 +382,9 @@ class Checkout:
             holding.order_ids += [each.order_id for each in batch.records]
             return self.ledger.get_all(order_ids)
 
-        records = await holding.step(reserve)
         if run is not None:
             self._takes_part(run.execution)
+        records = await holding.step(reserve)
         queue_of(self.backend.host, self.backend.token).places = tasks_at_once(
             self._me, self._settings.concurrency
         )
