@@ -18,6 +18,8 @@ OTHER_PYTHONS := 3.11 3.12 3.13
 .PHONY: help demo lab test test-all chaos check coverage constraints clean system others $(OTHER_PYTHONS:%=on-%)
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
+# The tests start hundreds of processes. Without bytecode, each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## this list
 	@echo "zooop-nb: images, video, speech and music from a notebook, with every credit accounted for."

@@ -27,9 +27,9 @@ class Lab:
     def open(self, page: Page, notebook: str) -> None:
         """Open a notebook and wait for its kernel."""
         page.goto(f"{self.url}/lab/tree/{notebook}?token={self.token}")
-        page.locator(".jp-NotebookPanel:visible .jp-Cell").first.wait_for(timeout=90_000)
+        page.locator(".jp-NotebookPanel:visible .jp-Cell").first.wait_for(timeout=300_000)
         # "Run All" does nothing until the kernel is ready, which the status bar shows first.
-        page.get_by_role("button", name="| Idle").wait_for(timeout=90_000)
+        page.get_by_role("button", name="| Idle").wait_for(timeout=300_000)
 
     def run_all(self, page: Page, last: int) -> None:
         """Run all cells from the menu; return when the `last` execution is done."""
@@ -73,7 +73,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Lab]:
 
 
 def _wait_until_served(url: str, server: "subprocess.Popen[bytes]", log: str) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and server.poll() is None:
         try:
             with urlopen(url, timeout=5):
