@@ -42,6 +42,7 @@ test: $(VENV)/.ready-test system ## check the source and run all tests (sets up 
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 	@$(BIN)/coverage combine --quiet
+	@rm -f build/coverage/data.* # of processes that were killed while they wrote it
 	@$(MAKE) coverage
 
 test-all: ## the tests that need no browser, on every Python of 3.11 to 3.13 on this machine
