@@ -3,10 +3,10 @@
 import itertools
 import sys
 from collections.abc import Callable
-from types import FrameType
 
 import pytest
 
+from tests.support.interrupts import interrupt_at
 from tests.support.memory_backend import CHEAP, MemoryBackend
 from tests.support.scripted_frontend import ScriptedFrontend
 from zooop_nb.orders.order import Origin
@@ -22,10 +22,7 @@ ORDERS = [OrderRequest("image", f"panda {each}", model=CHEAP) for each in range(
 
 
 class InterruptedFrontend(ScriptedFrontend):
-    """Interrupts the call when all is priced, and again at a moment of the answer to that.
-
-    The moments are those of tests/support/interrupts.py.
-    """
+    """Interrupts the call when all is priced, and again at a moment of the answer to that."""
 
     def __init__(self, moment: int) -> None:
         super().__init__()
@@ -33,18 +30,11 @@ class InterruptedFrontend(ScriptedFrontend):
         self.twice = False
 
     def announce(self, batch: PricedBatch) -> None:
-        moments = itertools.count()
-
-        def profile(frame: FrameType, event: str, _arg: object) -> None:
-            # Python swallows what is raised when it tells a weak set that a member is gone.
-            of_weak_set = frame.f_code.co_name == "_remove"
-            if event in ("call", "c_return") and not of_weak_set and next(moments) == self._moment:
-                sys.setprofile(None)
-                self.twice = True
-                raise KeyboardInterrupt
-
-        sys.setprofile(profile)
+        interrupt_at(self._moment, self._note)
         raise KeyboardInterrupt
+
+    def _note(self) -> None:
+        self.twice = True
 
 
 def order(checkout: Checkout, front: ScriptedFrontend, run: str) -> Tasks:

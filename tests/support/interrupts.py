@@ -36,18 +36,26 @@ def ends_on_another_thread(call: Callable[[], object]) -> bool:
 
 def interrupted_at(moment: int, call: Callable[[], object]) -> None:
     """Call, interrupted at a moment; raises that interrupt unless the call has ended before."""
-    moments = itertools.count()
-
-    def profile(_frame: FrameType, event: str, _arg: object) -> None:
-        if event in ("call", "c_return") and next(moments) == moment:
-            sys.setprofile(None)
-            raise KeyboardInterrupt
-
     # A finalizer that the collector calls would swallow the interrupt, and the call pass for a whole one.
     gc.disable()
-    sys.setprofile(profile)
     try:
+        interrupt_at(moment)
         call()
     finally:
         sys.setprofile(None)
         gc.enable()
+
+
+def interrupt_at(moment: int, note: Callable[[], object] = lambda: None) -> None:
+    """Interrupt this thread at a moment from now on, noted first; `sys.setprofile(None)` takes that back."""
+    moments = itertools.count()
+
+    def profile(frame: FrameType, event: str, _arg: object) -> None:
+        # Python swallows what is raised when it tells a weak set that a member is gone.
+        of_weak_set = frame.f_code.co_name == "_remove"
+        if event in ("call", "c_return") and not of_weak_set and next(moments) == moment:
+            sys.setprofile(None)
+            note()
+            raise KeyboardInterrupt
+
+    sys.setprofile(profile)

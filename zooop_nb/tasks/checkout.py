@@ -46,7 +46,7 @@ QUOTES_AT_ONCE: Final = 8
 """Orders that are priced side by side."""
 _checkouts: "WeakSet[Checkout]" = WeakSet()
 _ledgers_of: Final[dict[str, set[Path]]] = {}
-"""The files that have orders of each running execution. Its cell may let go of its studio before it ends."""
+"""The ledgers of each running execution that orders. Its cell may let go of its studio before it ends."""
 
 
 def end_execution(execution: str, outcome: Outcome) -> list[OrderRecord]:
@@ -226,11 +226,9 @@ class Checkout:
     def stop(self, execution: str) -> None:
         """Place no more orders of an execution, and let go of what it waits for, in its threads as well: run
         again, the cell asks for theirs anew."""
-        held = [each for each in list(self._holdings) if each.execution == execution and each.here]
-        if held or execution in _ledgers_of:
+        if execution in _ledgers_of:
             # Started, not run: an interrupt stops this waiting, and not the letting go.
-            loop.shared().start(self._stop(execution, held)).result()
-            self._holdings.difference_update(held)
+            loop.shared().start(self._stop(execution)).result()
 
     def fresh_me(self) -> Me:
         """Return the token's own view of itself, requested now."""
@@ -246,6 +244,8 @@ class Checkout:
         An interrupt is raised as `WaitingStopped`. Which orders may have been sent, the ledger says: an
         interrupt can come between any two steps.
         """
+        if holding.execution is not None:
+            self._takes_part(holding.execution)
         self._holdings.add(holding)
         try:
             done = work()
@@ -264,18 +264,21 @@ class Checkout:
         self._holdings.discard(holding)
         return done
 
-    # On the background loop.
-
     def _takes_part(self, execution: str) -> None:
+        # Before its row may be written: an interrupt can come at once after that.
         _ledgers_of.setdefault(execution, set()).add(self.ledger.path)
 
-    async def _stop(self, execution: str, held: Sequence[Holding]) -> None:
+    # On the background loop.
+
+    async def _stop(self, execution: str) -> None:
         """Let no more orders of an execution be placed; let go of what it waits for and of what its calls
         hold."""
         self._stopped.add(execution)
+        held = [each for each in list(self._holdings) if each.execution == execution and each.here]
         await asyncio.gather(*(each.let_go(self._runner, self.ledger) for each in held))
-        waits_for = [task for task, waiting in self._followed.items() if waiting == execution]
-        await Task.stop_all([task for task in waits_for if task.here])
+        self._holdings.difference_update(held)
+        followed = list(self._followed.items())
+        await Task.stop_all([task for task, waiting in followed if waiting == execution and task.here])
 
     async def _prepared(
         self,
@@ -320,9 +323,6 @@ class Checkout:
         found = TakeUp()
         if take_up:
             await _cancelled_are_let_go()
-            if origin.execution is not None:
-                # Before its row may be written: an interrupt can come at once after that.
-                self._takes_part(origin.execution)
             found = await self._resumer.take_up(holding, orders, counts, origin)
         taken = found.found or (TakenUp(),) * len(orders)
         wanted = list(zip(orders, counts, taken, strict=True))
@@ -382,8 +382,6 @@ class Checkout:
             holding.order_ids += [each.order_id for each in batch.records]
             return self.ledger.get_all(order_ids)
 
-        if run is not None:
-            self._takes_part(run.execution)
         records = await holding.step(reserve)
         queue_of(self.backend.host, self.backend.token).places = tasks_at_once(
             self._me, self._settings.concurrency
