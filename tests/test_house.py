@@ -93,6 +93,12 @@ def test_every_part_of_the_package_is_one_of_the_house(tracked: list[Path], root
     assert names <= PACKAGE
 
 
+def test_no_module_of_the_package_is_longer_than_400_lines(tracked: list[Path], root: Path) -> None:
+    modules = [path for path in tracked if path.suffix == ".py" and path.is_relative_to(root / "zooop_nb")]
+    lines = {str(path.relative_to(root)): len(path.read_text().splitlines()) for path in modules}
+    assert {module: length for module, length in lines.items() if length > 400} == {}
+
+
 def test_no_file_holds_what_looks_like_a_live_token(tracked: list[Path]) -> None:
     token = re.compile("zpk_" + r"live_[A-Za-z0-9]{8,}")
     assert [str(path) for path, text in texts(tracked).items() if token.search(text)] == []

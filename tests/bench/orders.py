@@ -241,7 +241,7 @@ def plain(path: Path) -> Callable[[], object]:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
-    order = [*record(0).row().values()]
+    order = record(0).row()
     event = (str(1), "2026-05-15T10:00:00Z", "quote", order[0], 0, 4)
     for table, row in {"orders": order, "events": event}.items():
         db.execute(f"CREATE TABLE {table} ({', '.join(f'c{number}' for number in range(len(row)))})")

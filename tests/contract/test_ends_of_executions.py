@@ -17,7 +17,7 @@ from zooop_nb.orders.order import Origin
 from zooop_nb.orders.request import OrderRequest
 from zooop_nb.settings import Settings
 from zooop_nb.studio import Studio
-from zooop_nb.tasks.checkout import end_execution
+from zooop_nb.tasks import executions
 from zooop_nb.tasks.task import Tasks, WaitingStopped
 
 
@@ -47,7 +47,7 @@ def order(studio: Studio, run: str) -> Tasks:
 def paid(studio: Studio, backend: MemoryBackend) -> None:
     """An order that is paid, of a first run that was interrupted after it."""
     order(studio, "1").result()
-    end_execution("1", "interrupted")
+    executions.end("1", "interrupted")
     assert len(backend.submitted) == 1
 
 
@@ -72,7 +72,7 @@ def test_an_interrupt_while_it_takes_up(studio: Studio, backend: MemoryBackend, 
         threading.Thread(target=interrupt, daemon=True).start()
         with pytest.raises(WaitingStopped):
             order(studio, "2")
-    end_execution("2", "interrupted")
+    executions.end("2", "interrupted")
     [task] = order(studio, "3")
     assert task.result().status == "succeeded"
     assert len(backend.submitted) == 1
@@ -83,7 +83,7 @@ def test_an_error_after_again_has_looked_up_the_last_order(
 ) -> None:
     # Of the run that it continues, it starts from what that one had started from: nothing.
     assert studio.checkout.last(cell("2")) is None
-    end_execution("2", "failed")
+    executions.end("2", "failed")
     [task] = order(studio, "3")
     assert task.result().status == "succeeded"
     assert len(backend.submitted) == 1

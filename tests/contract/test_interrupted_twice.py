@@ -13,8 +13,9 @@ from zooop_nb.orders.order import Origin
 from zooop_nb.orders.request import OrderRequest
 from zooop_nb.settings import Settings
 from zooop_nb.studio import Studio
+from zooop_nb.tasks import executions
 from zooop_nb.tasks.batch import PricedBatch
-from zooop_nb.tasks.checkout import Checkout, end_execution
+from zooop_nb.tasks.checkout import Checkout
 from zooop_nb.tasks.task import Tasks, WaitingStopped
 
 NUMBER = 3
@@ -52,7 +53,7 @@ def test_the_end_of_an_execution_lets_go_of_what_a_second_interrupt_has_left(
     first = order(checkout, ScriptedFrontend(), "first").accepted()
     order_ids = [each.order_id for each in first]
     first.stop_waiting()
-    end_execution("first", "interrupted")
+    executions.end("first", "interrupted")
     left_held = 0
     for moment in itertools.count():
         front, run = InterruptedFrontend(moment), f"run {moment}"
@@ -67,11 +68,11 @@ def test_the_end_of_an_execution_lets_go_of_what_a_second_interrupt_has_left(
             assert isinstance(caught, WaitingStopped)
             break
         left_held += any(ledger.is_followed(each) for each in ledger.get_all(order_ids))
-        end_execution(run, "interrupted")
+        executions.end(run, "interrupted")
         followed = [each.order_id for each in ledger.get_all(order_ids) if ledger.is_followed(each)]
         assert followed == [], f"interrupted again at moment {moment}"
     assert left_held > 0
-    end_execution(run, "interrupted")
+    executions.end(run, "interrupted")
     tasks, others = checkout.resume()
     assert (len(tasks), len(others), len(backend.submitted)) == (NUMBER, 0, NUMBER)
     studio.close()

@@ -1,5 +1,6 @@
 """An outage is waited for: the task goes on meanwhile, and the line says so."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from tests.support.memory_backend import MemoryBackend
 from tests.support.sandbox_harness import SandboxHarness
 from tests.support.waiting import until
 from zooop_nb import errors
-from zooop_nb.contract.backend import Fetched
-from zooop_nb.contract.shapes import TaskState
+from zooop_nb.contract.backend import Fetched, Intent, OnWait
+from zooop_nb.contract.shapes import Me, Submitted, TaskState
 from zooop_nb.ledger import OrderRecord, Reservation
 from zooop_nb.orders.request import OrderRequest
 from zooop_nb.sandbox.process import SandboxProcess
@@ -21,6 +22,9 @@ from zooop_nb.studio import Studio
 from zooop_nb.tasks import loop
 from zooop_nb.tasks.follower import Follower
 from zooop_nb.tasks.progress import ProgressFeed
+from zooop_nb.tasks.queue import queue_of
+from zooop_nb.tasks.sender import Sender
+from zooop_nb.tasks.task import Task
 
 SUBMIT = {"method": "POST", "path": "/v1/tasks"}
 TASK = {"method": "GET", "path": "/v1/tasks/*"}
@@ -30,9 +34,11 @@ FIVE_MINUTES = 300.0
 class Away(MemoryBackend):
     """A server that cannot be reached from one moment to another, of a clock that only sleeping moves."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, arrives: bool = True) -> None:
         super().__init__(polls=2)
         self.what = what
+        self.arrives = arrives
+        """Whether a submit that is not answered may have arrived; the first one of them has."""
         self.now = 0.0
         self.pauses: list[float] = []
         self.began: float | None = None
@@ -46,12 +52,25 @@ class Away(MemoryBackend):
         if what == self.what:
             self.began = self.now if self.began is None else self.began
             if self.now - self.began < FIVE_MINUTES:
-                raise errors.Unreachable("no answer", maybe_arrived=True)
+                raise errors.Unreachable("no answer", maybe_arrived=self.arrives)
 
     async def task(self, task_id: str) -> TaskState:
         if self.calls.count("task"):
             self.check("task")
         return await super().task(task_id)
+
+    async def submit(self, intent: Intent) -> Submitted:
+        if len(self.submitted) < 3:
+            return await super().submit(intent)
+        if self.what == "submit" and self.arrives and self.began is None:
+            await super().submit(intent)
+        self.check("submit")
+        return await super().submit(intent)
+
+    async def me(self, on_wait: OnWait | None = None) -> Me:
+        if self.what == "submit" and self.began is not None:
+            self.check("submit")
+        return await super().me(on_wait)
 
     async def fetch(self, url: str, folder: Path, name: str) -> Fetched:
         self.check("fetch")
@@ -101,6 +120,66 @@ def test_five_minutes_are_waited_for_with_growing_pauses_up_to_one_minute(
     assert note.startswith("no answer since ")
     assert note.endswith("; the task goes on")
     assert notes[-1] is None or what == "fetch"
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_batch_waits_for_the_end_of_an_outage_and_each_order_is_paid_once(
+    studio_on: Callable[[MemoryBackend], Studio], arrives: bool
+) -> None:
+    backend = Away("submit", arrives=arrives)
+    studio = studio_on(backend)
+    quoted = prepare(studio, [OrderRequest("image", f"{each}", model=MEMORY) for each in range(9)]).records
+    studio.ledger.reserve(
+        Reservation("s", backend.mode, backend.token, backend.host, quoted, lambda *_: None)
+    )
+    records = studio.ledger.get_all(each.order_id for each in quoted)
+    sender = Sender(backend, studio.ledger, sleep=backend.sleep)
+    notes: list[str | None] = []
+
+    async def sent(record: OrderRecord) -> OrderRecord:
+        feed = ProgressFeed()
+        feed.listen(lambda: notes.append(feed.latest.note if feed.latest else None))
+        try:
+            return await sender.send_in_turn(record, feed, background=False)
+        finally:
+            queue_of(backend.host, backend.token).leave(record.order_id)
+
+    async def all_sent() -> list[OrderRecord]:
+        return await asyncio.gather(*map(sent, records))
+
+    assert [each.state for each in loop.shared().run(all_sent())] == ["submitted"] * 9
+    assert [each.key for each in backend.submitted] == [each.key for each in records]
+    assert backend.spent() == 9
+    assert backend.pauses[:6] == [1, 2, 4, 8, 16, 32]
+    assert set(backend.pauses[6:]) == {60}
+    # The first one that was not answered waits before the others.
+    [note] = {each for each in notes if each}
+    assert note.startswith("no answer since ")
+    assert note.endswith("; whether it arrived is not known yet" if arrives else "; not sent yet")
+
+
+def test_a_batch_goes_on_after_an_outage_of_the_api(studio: Studio, books: SandboxHarness) -> None:
+    books.faults({**SUBMIT, "do": "drop_after", "after": 1, "times": 3})
+    gallery = studio.batch("image", ["one", "two", "three", "four"], model=CHEAP, yes=True)
+    assert [each.status for each in gallery] == ["succeeded"] * 4
+    assert books.spent() == len(books.tasks) == 4
+    assert books.pending_faults == 0
+
+
+def test_stopped_in_an_outage_a_batch_withdraws_what_has_not_left(
+    studio: Studio, books: SandboxHarness
+) -> None:
+    away = {"do": "drop_before", "times": 1000}
+    batch = prepare(studio, [OrderRequest("image", f"{each}", model=CHEAP) for each in range(3)])
+    books.faults({**SUBMIT, **away}, {"method": "GET", "path": "/v1/me", **away})
+    tasks = studio.checkout.place(batch)
+    until(lambda: "no answer since" in f"{tasks[0].progress}")
+    loop.shared().run(Task.stop_all(tasks))
+    states = [studio.ledger.get(each.order_id).state for each in tasks]
+    assert states == ["intended", "withdrawn", "withdrawn"]
+    books.faults()
+    assert [each.status for each in studio.resume() if each.order_id == tasks[0].order_id] == ["succeeded"]
+    assert books.spent() == len(books.tasks) == 1
 
 
 def test_a_background_task_comes_back_by_itself(studio: Studio, books: SandboxHarness) -> None:

@@ -23,7 +23,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.faults.books import Case, Run, Violation, disagreements
-from tests.faults.places import Outcome
+from tests.faults.places import STOPPED, Outcome
 from tests.faults.scenarios import HOW, KINDS, WHERE, How, Kind, Strike, Where, draw_strikes
 from tests.faults.stage import Stage, Stages, struck_run
 
@@ -148,7 +148,8 @@ def _struck(strike: Strike | None, *, hit: bool) -> str:
 
 
 def _told(outcome: Outcome) -> str:
-    last = outcome.text.strip().splitlines()[-1:] if outcome.status == "error" else []
+    tells = outcome.status == "error" or outcome.text.endswith(STOPPED)
+    last = outcome.text.strip().splitlines()[-1:] if tells else []
     return " ".join((outcome.status, *(f"({line[:160]})" for line in last)))
 
 

@@ -182,16 +182,22 @@ class PlainProcess:
 
 
 class KernelPlace:
-    """A kernel. The code of one run is one cell."""
+    """A kernel. The code of one run is one cell.
+
+    An interrupt that comes twice may stop ipykernel itself for good, with or without an extension: it replies
+    no more, or aborts every cell. Then it is killed, as a user would restart it, unless it hangs in our code.
+    """
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.kernel = Kernel(env, wait=False)
         self._cell = Cell()
+        self._stacks = tempfile.NamedTemporaryFile("r+", prefix="zooop-stacks-")  # noqa: SIM115 (closed by close)
         self.gone = False
 
     def ready(self, *, loaded: bool) -> Self:
         """Wait until it answers, and load the extension if it is to be `loaded`."""
         self.kernel.ready()
+        self.kernel.finish(self.kernel.send(_SHOWS_STACKS.format(file=self._stacks.name), silent=True))
         if loaded:
             self.kernel.ok(LOADING)
         return self
@@ -202,7 +208,9 @@ class KernelPlace:
     def finish(self, threat: Threat | None) -> Outcome:
         cell = self._cell
         if not self._wait(lambda: cell.done or (threat is not None and threat.over.is_set())):
-            return Outcome("hung", _shown(cell))
+            return self._hung(cell)
+        if cell.done and cell.status == "aborted" and self._aborts_everything():
+            return self._restarted(cell)
         if cell.done:
             return Outcome("ok" if cell.status == "ok" else _kind(cell), _shown(cell))
         if threat is not None and threat.kills:
@@ -215,13 +223,41 @@ class KernelPlace:
     def _interrupted(self, cell: Cell) -> Outcome:
         # An interrupt may hit the kernel's own code, which then sends no reply: the end of a second cell,
         # aborted or not, is that of the first.
-        probe = self.kernel.send("None", stop_on_error=False)
-        if not self._wait(lambda: probe.done):
-            return Outcome("hung", _shown(cell))
+        if self._probe() is None:
+            return self._hung(cell)
         self._drain()
         if cell.done and cell.status == "ok":
             return Outcome("ok", _shown(cell))
         return Outcome(_kind(cell), _shown(cell))
+
+    def _hung(self, cell: Cell) -> Outcome:
+        os.kill(self.kernel.pid, signal.SIGUSR1)
+        time.sleep(0.5)
+        # The main thread is the oldest, and comes last.
+        main = self._stacks.read().rpartition("hread 0x")[2]
+        if not main or "zooop_nb" in main:
+            sys.stderr.write(f"it hangs at\n{main}\n")
+            return Outcome("hung", _shown(cell))
+        return self._restarted(cell)
+
+    def _aborts_everything(self) -> bool:
+        """Return whether cells that nothing fails before are aborted, too."""
+        for _ in range(10):
+            time.sleep(0.1)
+            probe = self._probe()
+            if probe is None or probe.status != "aborted":
+                return False
+        return True
+
+    def _probe(self) -> Cell | None:
+        """Run an empty cell; None if it does not come to its end."""
+        probe = self.kernel.send("None", stop_on_error=False)
+        return probe if self._wait(lambda: probe.done) else None
+
+    def _restarted(self, cell: Cell) -> Outcome:
+        self.bury()
+        self._drain()
+        return Outcome("dead", f"{_shown(cell)}\n{STOPPED}")
 
     def interrupt(self) -> None:
         # To the whole group, as a front end does it; the manager's own way is for its own thread.
@@ -237,11 +273,15 @@ class KernelPlace:
 
     def close(self) -> bool:
         self.kernel.close()
+        self._stacks.close()
         return True
 
     def _wait(self, until: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + PATIENCE
-        self.kernel.wait(lambda: until() or time.monotonic() > deadline)
+        while not until() and time.monotonic() < deadline:
+            # An interrupt may have hit the signing of a message.
+            with suppress(ValueError):
+                self.kernel.wait(lambda: until() or time.monotonic() > deadline)
         return until()
 
     def _drain(self) -> None:
@@ -260,6 +300,14 @@ def _kind(cell: Cell) -> Status:
         return "silent"
     return "interrupted" if errors[-1]["ename"] in INTERRUPTS else "error"
 
+
+STOPPED = "The kernel itself had stopped."
+"""The last line of a run whose kernel was killed because ipykernel went on no more."""
+
+_SHOWS_STACKS = (
+    "import faulthandler, signal\n"
+    "faulthandler.register(signal.SIGUSR1, open({file!r}, 'w'), all_threads=True)"
+)
 
 INTERRUPTS = frozenset({"KeyboardInterrupt", "WaitingStopped", "CancelledError"})
 """The names of the errors that an interrupt shows as."""

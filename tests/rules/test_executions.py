@@ -25,7 +25,8 @@ from tests.support.orders import (
     seen,
     sent,
 )
-from zooop_nb.ledger import Execution, Ledger, OrderRecord, Outcome, TakeUp, Wanted
+from zooop_nb.ledger import Execution, Ledger, OrderQuery, OrderRecord, Outcome, TakeUp
+from zooop_nb.ledger.record import COLUMNS
 
 BADLY = ["interrupted", "failed", "died"]
 HOWEVER = ["well", *BADLY]
@@ -55,7 +56,7 @@ def kernel(kernel_of: Callable[[], Kernel]) -> Kernel:
     return kernel_of()
 
 
-def wanted(count: int = 1, **other: Any) -> Wanted:
+def query(count: int = 1, **other: Any) -> OrderQuery:
     plain = {
         "fingerprint": "f1",
         "token": TOKEN,
@@ -64,7 +65,7 @@ def wanted(count: int = 1, **other: Any) -> Wanted:
         "paid_since": ago(hours=12),
         "named_since": ago(hours=24),
     }
-    return Wanted(count=count, **{**plain, **other})
+    return OrderQuery(count=count, **{**plain, **other})
 
 
 def take(
@@ -74,7 +75,7 @@ def take(
     can_follow: Callable[[OrderRecord], bool] = lambda _: True,
     **other: Any,
 ) -> TakeUp:
-    return kernel.take_up(run, [wanted(count, **other)], can_follow=can_follow)
+    return kernel.take_up(run, [query(count, **other)], can_follow=can_follow)
 
 
 def taken(kernel: Ledger, run: Execution | None, count: int = 1, **other: Any) -> list[str]:
@@ -197,18 +198,18 @@ def test_orders_are_taken_up_oldest_first_and_once(kernel: Kernel) -> None:
     assert taken(kernel, a_run("2"), 5) == []
 
 
-def test_several_are_wanted_at_once_and_each_finds_its_own(kernel: Kernel) -> None:
+def test_several_are_asked_for_at_once_and_each_finds_its_own(kernel: Kernel) -> None:
     one, other = sent(kernel, a_run("1"), fingerprint="f1"), sent(kernel, a_run("1"), fingerprint="f2")
     end(kernel, a_run("1"), "interrupted")
-    asked = [wanted(fingerprint="f2"), wanted(fingerprint="f3"), wanted(fingerprint="f1")]
+    asked = [query(fingerprint="f2"), query(fingerprint="f3"), query(fingerprint="f1")]
     found = kernel.take_up(a_run("2"), asked, can_follow=lambda _: True).found
     assert [ids(each.orders) for each in found] == [[other], [], [one]]
 
 
-def test_the_same_is_wanted_twice_in_one_call_and_no_order_is_found_twice(kernel: Kernel) -> None:
+def test_the_same_is_asked_for_twice_in_one_call_and_no_order_is_found_twice(kernel: Kernel) -> None:
     left = sent(kernel, a_run("1"))
     end(kernel, a_run("1"), "interrupted")
-    found = kernel.take_up(a_run("2"), [wanted(), wanted()], can_follow=lambda _: True).found
+    found = kernel.take_up(a_run("2"), [query(), query()], can_follow=lambda _: True).found
     assert [ids(each.orders) for each in found] == [[left], []]
 
 
@@ -563,7 +564,7 @@ def test_only_what_this_kernel_follows_is_given_back(kernel: Kernel, kernel_of: 
 
 
 def _without_time(record: OrderRecord) -> dict[str, Any]:
-    return {name: value for name, value in record.row().items() if name != "updated_at"}
+    return {name: getattr(record, name) for name in COLUMNS if name != "updated_at"}
 
 
 def test_an_interrupt_at_any_moment_of_a_take_up_loses_no_order(path: Path) -> None:

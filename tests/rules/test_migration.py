@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.orders import HOST, TOKEN, a_run, ago, queued, seen, sent
-from zooop_nb.ledger import Ledger, Wanted
+from zooop_nb.ledger import Ledger, OrderQuery
 
 STATES = ["quoted", "intended", "submitted", "succeeded", "failed", "cancelled", "refused", "unknown"]
 SENT = [each for each in STATES if each != "quoted"]
@@ -190,12 +190,12 @@ def test_what_was_unfinished_is_and_can_be_resumed(ledger: Ledger) -> None:
         assert ledger.get(each.order_id).ended
 
 
-def wanted(number: int) -> Wanted:
-    return Wanted(f"f{number}", 2, TOKEN, HOST, "live", ago(hours=12), ago(hours=24))
+def query(number: int) -> OrderQuery:
+    return OrderQuery(f"f{number}", 2, TOKEN, HOST, "live", ago(hours=12), ago(hours=24))
 
 
 def test_open_orders_are_taken_up_by_their_cell_and_what_succeeded_is_not(ledger: Ledger) -> None:
-    asked = [wanted(number) for number in range(len(STATES))]
+    asked = [query(number) for number in range(len(STATES))]
     taken = ledger.take_up(a_run("3"), asked, can_follow=lambda _: True)
     found = [[each.order_id for each in one.orders] for one in taken.found]
     assert found == [[], ["order-1"], ["order-2"], [], [], [], [], []]
@@ -205,7 +205,7 @@ def test_open_orders_are_taken_up_by_their_cell_and_what_succeeded_is_not(ledger
 
 
 def test_another_cell_is_told_of_them(ledger: Ledger) -> None:
-    [found] = ledger.take_up(a_run("3", source="d"), [wanted(2)], can_follow=lambda _: True).found
+    [found] = ledger.take_up(a_run("3", source="d"), [query(2)], can_follow=lambda _: True).found
     assert (found.orders, [each.order_id for each in found.elsewhere]) == ((), ["order-2"])
 
 

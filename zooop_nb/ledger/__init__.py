@@ -4,7 +4,7 @@ The local SQLite file is the truth. It is written before each request, so that a
 after any crash.
 """
 
-from zooop_nb.ledger.executions import Continued, Outcome, TakenUp, TakeUp, Wanted
+from zooop_nb.ledger.executions import Continued, OrderQuery, Outcome, TakenUp, TakeUp
 from zooop_nb.ledger.following import Reservation
 from zooop_nb.ledger.liveness import ProcessLock
 from zooop_nb.ledger.record import Execution, OrderRecord
@@ -14,11 +14,11 @@ __all__ = [
     "Continued",
     "Execution",
     "Ledger",
+    "OrderQuery",
     "OrderRecord",
     "Outcome",
     "ProcessLock",
     "Reservation",
     "TakeUp",
     "TakenUp",
-    "Wanted",
 ]

@@ -32,7 +32,7 @@ _CHAIN: Final = """WITH RECURSIVE chain (execution) AS (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class OrderQuery:
     """What a re-run asks for: so many orders of one fingerprint."""
 
     fingerprint: str
@@ -48,7 +48,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class TakenUp:
-    """What a re-run finds for one `Wanted`."""
+    """What a re-run finds for one `OrderQuery`."""
 
     orders: tuple[OrderRecord, ...] = ()
     """As they were before, oldest first: with a follower only where this process followed them already."""
@@ -69,7 +69,7 @@ class Continued:
 
 @dataclass(frozen=True, slots=True)
 class TakeUp:
-    """What one call takes up: an entry for each `Wanted`, and the run that is continued."""
+    """What one call takes up: an entry for each `OrderQuery`, and the run that is continued."""
 
     found: tuple[TakenUp, ...] = ()
     continued: Continued | None = None
@@ -127,39 +127,39 @@ def _last(
 def take_up(
     db: sqlite3.Connection,
     run: Execution,
-    wanted: Wanted,
+    query: OrderQuery,
     kernel: str,
     *,
     is_followed: Callable[[OrderRecord], bool],
     can_follow: Callable[[OrderRecord], bool],
 ) -> TakenUp:
-    """Take up orders of earlier runs of the same cell that ask for the same, up to `wanted.count`.
+    """Take up orders of earlier runs of the same cell that ask for the same, up to `query.count`.
 
     An order is taken up that is open; or that has succeeded in the chain of runs that this one continues,
     unless an equal order was paid since then outside of the chain. What the chain left in the background of
     this process is followed on. `can_follow` tells whether an open order can be followed or sent again.
     """
-    given = {**vars_of(wanted), **_cell(run, kernel), "execution": run.execution}
+    given = {**vars_of(query), **_cell(run, kernel), "execution": run.execution}
     chain = {row[0] for row in db.execute(f"{_CHAIN} SELECT execution FROM chain", given)}
     found: list[OrderRecord] = []
     lost: list[OrderRecord] = []
     for record in _left(db, given):
         if is_followed(record):
             joins = record.follower == kernel and record.execution in chain
-            if joins and len(found) < wanted.count:
+            if joins and len(found) < query.count:
                 found.append(record)
         elif record.state == "queued":
             # Nobody sends it any more.
             continue
         elif record.state == "unknown" or not can_follow(record):
             lost.append(record)
-        elif len(found) < wanted.count:
+        elif len(found) < query.count:
             found.append(replace(record, follower=None))
     db.executemany(
         "UPDATE orders SET follower = ?, execution = ?, asked_at = ?, updated_at = ? WHERE order_id = ?",
         [(kernel, run.execution, now(), now(), each.order_id) for each in found],
     )
-    elsewhere = () if len(found) == wanted.count else _elsewhere(db, given, is_followed, (*found, *lost))
+    elsewhere = () if len(found) == query.count else _elsewhere(db, given, is_followed, (*found, *lost))
     return TakenUp(tuple(found), tuple(lost), tuple(elsewhere))
 
 
@@ -206,10 +206,10 @@ def _elsewhere(
 
 
 def open_elsewhere(
-    db: sqlite3.Connection, wanted: Wanted, is_followed: Callable[[OrderRecord], bool]
+    db: sqlite3.Connection, query: OrderQuery, is_followed: Callable[[OrderRecord], bool]
 ) -> TakenUp:
     """Return what asks for the same as an order that no cell places."""
-    found = _elsewhere(db, {**vars_of(wanted), "execution": None}, is_followed)
+    found = _elsewhere(db, {**vars_of(query), "execution": None}, is_followed)
     return TakenUp(elsewhere=tuple(found))
 
 
@@ -269,9 +269,9 @@ def last_of(db: sqlite3.Connection, execution: str | None, mode: str | None) -> 
     return None
 
 
-def vars_of(wanted: Wanted) -> dict[str, object]:
+def vars_of(query: OrderQuery) -> dict[str, object]:
     """Return the parameters of the statements."""
-    return {name: getattr(wanted, name) for name in wanted.__slots__}
+    return {name: getattr(query, name) for name in query.__slots__}
 
 
 def _cell(run: Execution, kernel: str) -> dict[str, object]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from zooop_nb.contract.credits import Number
 from zooop_nb.ledger import executions, spending
-from zooop_nb.ledger.executions import Outcome, TakeUp, Wanted
+from zooop_nb.ledger.executions import OrderQuery, Outcome, TakeUp
 from zooop_nb.ledger.record import Execution, OrderRecord, now
 from zooop_nb.ledger.rows import insert, select, update, updated, withdraw
 from zooop_nb.ledger.transactions import LedgerFile, reads, writes
@@ -86,7 +86,7 @@ class Following(LedgerFile):
     def take_up(
         self,
         run: Execution | None,
-        wanted: Sequence[Wanted],
+        queries: Sequence[OrderQuery],
         *,
         can_follow: Callable[[OrderRecord], bool],
     ) -> TakeUp:
@@ -97,7 +97,7 @@ class Following(LedgerFile):
         """
         held: list[str] = []
         try:
-            return self._take_up(run, wanted, held, can_follow)
+            return self._take_up(run, queries, held, can_follow)
         except BaseException:
             self.process.held.difference_update(held)
             raise
@@ -107,17 +107,17 @@ class Following(LedgerFile):
         self,
         db: sqlite3.Connection,
         run: Execution | None,
-        wanted: Sequence[Wanted],
+        queries: Sequence[OrderQuery],
         held: list[str],
         can_follow: Callable[[OrderRecord], bool],
     ) -> TakeUp:
         if run is None:
-            return TakeUp(tuple(executions.open_elsewhere(db, each, self.is_followed) for each in wanted))
+            return TakeUp(tuple(executions.open_elsewhere(db, each, self.is_followed) for each in queries))
         kernel = self.process.id
         executions.begin(db, run, kernel)
         continued = executions.continue_last(db, run, kernel, self.process.is_alive)
         found = []
-        for each in wanted:
+        for each in queries:
             taken = executions.take_up(
                 db, run, each, kernel, is_followed=self.is_followed, can_follow=can_follow
             )

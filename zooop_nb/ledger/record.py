@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache
@@ -104,11 +104,11 @@ class OrderRecord:
                     media[url] = each["sha256"]
         return media
 
-    def row(self) -> dict[str, Any]:
-        """Return the columns as SQLite takes them."""
-        row = dict(zip(COLUMNS, _of_record(self), strict=True))
-        for name in JSON_COLUMNS:
-            row[name] = to_json(row[name])
+    def row(self) -> list[Any]:
+        """Return the values of `COLUMNS` as SQLite takes them."""
+        row = list(_of_record(self))
+        for at in _JSON_AT:
+            row[at] = to_json(row[at])
         return row
 
     @classmethod
@@ -116,7 +116,7 @@ class OrderRecord:
         """Build the value of a row."""
         values = list(_in_order(tuple(row.keys()))(row))
         for at in _JSON_AT:
-            values[at] = json.loads(values[at]) if values[at] else {}
+            values[at] = _from_json(values[at]) if values[at] else {}
         for at in _TUPLES_AT:
             values[at] = tuple(values[at])
         return cls(*values)
@@ -128,8 +128,20 @@ JSON_COLUMNS: Final = frozenset({"params", "tags", "breakdown", "outputs"})
 _of_record: Final = attrgetter(*COLUMNS)
 _JSON_AT: Final = tuple(map(COLUMNS.index, JSON_COLUMNS))
 _TUPLES_AT: Final = tuple(map(COLUMNS.index, ("tags", "outputs")))
-to_json: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
-"""Return a value as the JSON columns hold it."""
+_encode: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
+_decode: Final = json.JSONDecoder().decode
+
+
+def to_json(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    """Return a value as the JSON columns hold it."""
+    if value:
+        return _encode(value)
+    # So are most: few orders have tags, and outputs come last.
+    return "[]" if isinstance(value, list | tuple) else "{}"
+
+
+def _from_json(text: str) -> Any:
+    return [] if text == "[]" else {} if text == "{}" else _decode(text)
 
 
 @cache

@@ -14,7 +14,7 @@ _INSERT: Final = f"INSERT INTO orders ({', '.join(COLUMNS)}) VALUES ({', '.join(
 
 def insert(db: sqlite3.Connection, record: OrderRecord) -> None:
     """Insert a new order."""
-    db.execute(_INSERT, [*record.row().values()])
+    db.execute(_INSERT, record.row())
 
 
 def select(db: sqlite3.Connection, order_id: str) -> OrderRecord:

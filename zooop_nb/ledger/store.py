@@ -167,8 +167,6 @@ class Ledger(Following):
             # A row for the DataFrame: the server did not say what it cost.
             add_event(db, "describe", order_id, spent=None, credits=None)
 
-    # Who follows an order.
-
     # Queries.
 
     @reads
@@ -221,6 +219,12 @@ class Ledger(Following):
             " ORDER BY created_at, rowid"
         ).fetchall()
         return [OrderRecord.from_row(row) for row in rows]
+
+    @reads
+    def is_of_batch(self, db: sqlite3.Connection, record: OrderRecord) -> bool:
+        """Return whether the call that placed the order placed others with it."""
+        rows = db.execute("SELECT 1 FROM orders WHERE batch = ? LIMIT 2", (record.batch,)).fetchall()
+        return len(rows) > 1
 
     @reads
     def withdrawn_beside(self, db: sqlite3.Connection, records: Iterable[OrderRecord]) -> list[OrderRecord]:

@@ -143,14 +143,14 @@ class ShellSession:
 def _end_execution(run: CellRun, outcome: Outcome) -> None:
     """Let go of what the cell still waits for, and say what it had paid before and did not ask for again."""
     # A cell that has placed no order has loaded no checkout.
-    if "zooop_nb.tasks.checkout" not in sys.modules:
+    if "zooop_nb.tasks.executions" not in sys.modules:
         return
     from zooop_nb.errors import LedgerError
     from zooop_nb.notebook.errors_text import message_lines
-    from zooop_nb.tasks.checkout import end_execution
+    from zooop_nb.tasks import executions
 
     try:
-        left = end_execution(run.id, outcome)
+        left = executions.end(run.id, outcome)
     except LedgerError as error:
         print(*message_lines(error), sep="\n", file=sys.stderr)
         return

@@ -10,9 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Final, TypeVar, Unpack
-from weakref import WeakSet
 
 from zooop_nb import settings as settings_
 from zooop_nb.contract.backend import Backend
@@ -20,7 +18,7 @@ from zooop_nb.contract.credits import Number
 from zooop_nb.contract.limits import tasks_at_once
 from zooop_nb.contract.shapes import Me
 from zooop_nb.errors import Action, ConfirmationNeeded, Declined, LedgerError, remedy
-from zooop_nb.ledger import Ledger, OrderRecord, Outcome, Reservation, TakenUp, TakeUp
+from zooop_nb.ledger import Ledger, OrderRecord, Reservation, TakenUp, TakeUp
 from zooop_nb.orders.approval import check_call_budget, check_session_budget, check_wallet, must_confirm
 from zooop_nb.orders.catalogue import Catalogue
 from zooop_nb.orders.inputs import MediaStore
@@ -29,7 +27,7 @@ from zooop_nb.orders.pricing import PricedOrder, price, record_for, resolve
 from zooop_nb.orders.request import OrderRequest, SpendingOptions
 from zooop_nb.results.values import Quoted, Result
 from zooop_nb.settings import Settings
-from zooop_nb.tasks import loop
+from zooop_nb.tasks import executions, loop
 from zooop_nb.tasks.batch import PricedBatch, quoted
 from zooop_nb.tasks.frontend import Frontend
 from zooop_nb.tasks.holding import Holding
@@ -44,52 +42,6 @@ T = TypeVar("T")
 
 QUOTES_AT_ONCE: Final = 8
 """Orders that are priced side by side."""
-_checkouts: "WeakSet[Checkout]" = WeakSet()
-_ledgers_of: Final[dict[str, set[Path]]] = {}
-"""The ledgers of each running execution that orders. Its cell may let go of its studio before it ends."""
-
-
-def end_execution(execution: str, outcome: Outcome) -> list[OrderRecord]:
-    """End an execution, in every ledger that has orders of it.
-
-    Unless it ended well, what it waits for is let go. Returns the paid orders of the runs that it continues
-    which it did not ask for.
-    """
-    if outcome != "well":
-        for checkout in list(_checkouts):
-            checkout.stop(execution)
-    left: dict[str, OrderRecord] = {}
-    for path in list(_ledgers_of.get(execution, ())):
-        left |= {record.order_id: record for record in _recorded_end(path, execution, outcome)}
-    # Only now: an interrupt before would leave it open.
-    _ledgers_of.pop(execution, None)
-    return list(left.values())
-
-
-def _recorded_end(path: Path, execution: str, outcome: Outcome) -> list[OrderRecord]:
-    in_use = next((each.ledger for each in list(_checkouts) if each.ledger.path == path), None)
-    ledger = in_use or Ledger(path)
-    end = partial(ledger.end_execution, execution, outcome)
-    try:
-        return end()
-    except LedgerError:
-        ledger.owe(end, f"a cell that placed orders ended: {outcome}")
-        raise
-    finally:
-        if in_use is None:
-            ledger.close()
-
-
-def _followed_here() -> dict[str, Task]:
-    """Return the tasks by which the checkouts of this process follow orders, by the orders' ids."""
-    followed = (task for checkout in list(_checkouts) for task in list(checkout._followed))
-    return {task.order_id: task for task in followed if task.here and not task.done()}
-
-
-async def _cancelled_are_let_go() -> None:
-    """Wait until nothing counts as followed any more that was stopped or cancelled just now."""
-    for checkout in list(_checkouts):
-        await checkout._runner.cancelled_are_let_go()
 
 
 class Checkout:
@@ -111,7 +63,7 @@ class Checkout:
         self._holdings: set[Holding] = set()
         """Of the calls that have neither returned nor let go yet."""
         self._sets_budget = settings.sources.get("budget") in {"call", "config"}
-        _checkouts.add(self)
+        executions.enlist(self)
 
     @cached_property
     def who(self) -> str | None:
@@ -121,10 +73,15 @@ class Checkout:
         except (OSError, KeyError, ImportError):
             return None
 
+    @property
+    def following(self) -> list[Task]:
+        """The tasks that are followed."""
+        return list(self._followed)
+
     def close(self) -> None:
         """Stop following every task."""
-        Tasks(tuple(self._followed)).stop_waiting()
-        _checkouts.discard(self)
+        Tasks(self.following).stop_waiting()
+        executions.dismiss(self)
 
     def order(
         self,
@@ -219,14 +176,14 @@ class Checkout:
         """Return the order that `again` starts from, for a run of a cell; see `Ledger.last`."""
         run = origin.run_of_cell()
         if run is not None and not fresh:
-            self._takes_part(run.execution)
+            executions.take_part(run.execution, self.ledger)
             self.ledger.continue_last(run)
         return self.ledger.last(mode=self.backend.mode, execution=origin.execution)
 
     def stop(self, execution: str) -> None:
         """Place no more orders of an execution, and let go of what it waits for, in its threads as well: run
         again, the cell asks for theirs anew."""
-        if execution in _ledgers_of:
+        if executions.takes_part(execution):
             # Started, not run: an interrupt stops this waiting, and not the letting go.
             loop.shared().start(self._stop(execution)).result()
 
@@ -245,7 +202,7 @@ class Checkout:
         interrupt can come between any two steps.
         """
         if holding.execution is not None:
-            self._takes_part(holding.execution)
+            executions.take_part(holding.execution, self.ledger)
         self._holdings.add(holding)
         try:
             done = work()
@@ -264,11 +221,11 @@ class Checkout:
         self._holdings.discard(holding)
         return done
 
-    def _takes_part(self, execution: str) -> None:
-        # Before its row may be written: an interrupt can come at once after that.
-        _ledgers_of.setdefault(execution, set()).add(self.ledger.path)
-
     # On the background loop.
+
+    async def cancelled_are_let_go(self) -> None:
+        """Wait until the ledger has what was cancelled so far as abandoned or withdrawn."""
+        await self._runner.cancelled_are_let_go()
 
     async def _stop(self, execution: str) -> None:
         """Let no more orders of an execution be placed; let go of what it waits for and of what its calls
@@ -322,7 +279,7 @@ class Checkout:
         counts = [request.count for request in requests]
         found = TakeUp()
         if take_up:
-            await _cancelled_are_let_go()
+            await executions.cancelled_are_let_go()
             found = await self._resumer.take_up(holding, orders, counts, origin)
         taken = found.found or (TakenUp(),) * len(orders)
         wanted = list(zip(orders, counts, taken, strict=True))
@@ -392,7 +349,7 @@ class Checkout:
         holding.taken = []
         waiting = None if background else batch.origin.execution
         # What was taken up may be followed already.
-        followed = _followed_here()
+        followed = executions.followed_here()
         for record in records:
             task = followed.get(record.order_id) or self._started(record, background)
             self._follow(task, waiting)
@@ -423,7 +380,7 @@ class Checkout:
         if not self.backend.clock.heard:
             # Ages are reckoned by the server's clock.
             await self._fresh_me()
-        await _cancelled_are_let_go()
+        await executions.cancelled_are_let_go()
         claimed, others = await holding.step(partial(self._resumer.claim, order_id, holding))
         batch = PricedBatch(resumed=tuple(claimed), origin=origin)
         return await self._placed(holding, batch, False), tuple(others)

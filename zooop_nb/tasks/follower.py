@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +21,6 @@ from zooop_nb.errors import (
     InvalidResponse,
     LedgerError,
     PaidTaskError,
-    Unreachable,
     ZooopError,
     remedy,
 )
@@ -30,7 +28,8 @@ from zooop_nb.ledger import Ledger, OrderRecord
 from zooop_nb.results.probe import probe
 from zooop_nb.results.values import Output
 from zooop_nb.tasks import loop
-from zooop_nb.tasks.polling import outage_pause, poll_interval
+from zooop_nb.tasks.outage import Patience, is_outage, outage_pause
+from zooop_nb.tasks.polling import poll_interval
 from zooop_nb.tasks.progress import ProgressFeed
 from zooop_nb.tasks.queue import STUCK_AFTER, queue_of
 
@@ -41,6 +40,7 @@ FIGURE_ASKS: Final = 3
 """How often the API is asked again for the figure of a task that has succeeded without one."""
 DOWNLOAD_PATIENCE: Final = 600.0
 """Seconds for which a download is tried again: unlike a task, it does not go on by itself."""
+GOES_ON: Final = "the task goes on"
 
 
 class Follower:
@@ -79,21 +79,21 @@ class Follower:
         return record
 
     async def _to_its_end(self, record: OrderRecord, feed: ProgressFeed, started: float) -> OrderRecord:
-        outage, odd = _Patience(self._clock), _Patience(self._clock)
+        outage, odd = Patience(self._clock), Patience(self._clock)
         moved = self._clock()
         while True:
             try:
                 state = await self._state(record)
             except ZooopError as error:
-                if not _is_outage(error) and odd.seconds() > _patience(error):
+                if not is_outage(error) and odd.seconds() > _patience(error):
                     raise self._lost(record, error.message) from error
-                feed.say(record, feed.state or "running", self._clock() - started, outage.note())
+                feed.say(record, feed.state or "running", self._clock() - started, outage.note(GOES_ON))
                 await self._sleep(outage_pause(outage.count()))
                 record = await self._as_recorded(record)
                 if record.state in TERMINAL_STATUSES:
                     return record
                 continue
-            outage = _Patience(self._clock)
+            outage = Patience(self._clock)
             if state.status != record.status:
                 moved = self._clock()
             record = await self._recorded(record, state)
@@ -101,7 +101,7 @@ class Follower:
                 feed.say(record, state.status, self._clock() - started)
                 return record
             if state.status in DOCUMENTED_STATUSES:
-                odd = _Patience(self._clock)
+                odd = Patience(self._clock)
             elif odd.seconds() > ODD_PATIENCE:
                 raise self._lost(record, f"the API calls it “{state.status}”, which is not documented.")
             elapsed = self._clock() - started
@@ -197,14 +197,14 @@ class Follower:
     async def _fetched(
         self, record: OrderRecord, url: str, number: int, feed: ProgressFeed, started: float
     ) -> Any:
-        patience = _Patience(self._clock)
+        patience = Patience(self._clock)
         while True:
-            note = patience.note() if patience.tried else None
+            note = patience.note(GOES_ON) if patience.tried else None
             feed.say(record, "fetching", self._clock() - started, note)
             try:
                 return await self._backend.fetch(url, self._folder / record.order_id, f"{number}")
             except (ZooopError, OSError) as error:
-                if _is_outage(error) and patience.seconds() < DOWNLOAD_PATIENCE:
+                if is_outage(error) and patience.seconds() < DOWNLOAD_PATIENCE:
                     await self._sleep(outage_pause(patience.count()))
                     continue
                 why = error.message if isinstance(error, ZooopError) else f"{error}."
@@ -222,41 +222,6 @@ class Follower:
             task_id=record.task_id,
             remedies=[remedy(Action.FOLLOW_AGAIN, order=record.order_id)],
         )
-
-
-class _Patience:
-    """Since when something does not go as it should, and how often it was tried since."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._since: float | None = None
-        self._began = ""
-        self.tried = 0
-
-    def seconds(self) -> float:
-        """Return the seconds since this was first called."""
-        if self._since is None:
-            self._since = self._clock()
-            self._began = f"{datetime.now():%H:%M:%S}"
-        return self._clock() - self._since
-
-    def count(self) -> int:
-        """Return how often this was called before."""
-        self.seconds()
-        self.tried += 1
-        return self.tried - 1
-
-    def note(self) -> str:
-        """Return the line for the reader."""
-        self.seconds()
-        return f"no answer since {self._began}; the task goes on"
-
-
-def _is_outage(error: BaseException) -> bool:
-    """Return whether the API, or the way to it, is out of order for a while."""
-    if isinstance(error, APIError):
-        return error.status >= 500 or error.status == 429
-    return isinstance(error, Unreachable) or (isinstance(error, InvalidResponse) and error.transient)
 
 
 def _patience(error: ZooopError) -> float:

@@ -1,4 +1,4 @@
-"""How long to wait between two polls of a task, and during an outage: pure.
+"""How long to wait between two polls of a task: pure.
 
 API documentation: "Streaming progress: poll instead"; the official scripts poll every 3 s.
 """
@@ -22,8 +22,3 @@ def poll_interval(elapsed: float, eta: float | None) -> float:
     longest = min(max(elapsed / 2, FIRST), USUAL if elapsed < 600 else LONGEST)
     wait = (eta - elapsed) / 2 if eta is not None and elapsed < eta else elapsed / 5
     return min(max(wait, SHORTEST), longest)
-
-
-def outage_pause(tries: int) -> float:
-    """Return the seconds until the next try during an outage, after `tries` of them: 1, 2, 4 and up to 60."""
-    return float(min(2 ** min(tries, 6), 60))

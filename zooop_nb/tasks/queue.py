@@ -6,6 +6,7 @@ that somebody waits for first. What is queued was never sent, so it can be withd
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,6 +15,7 @@ from weakref import WeakKeyDictionary
 from zooop_nb.errors import APIError, DailyCapReached, ZooopError
 from zooop_nb.ledger import OrderRecord
 from zooop_nb.tasks import loop
+from zooop_nb.tasks.outage import Patience
 
 STUCK_AFTER: Final = 1800.0
 """Seconds after which a task whose status does not change gives its place to another."""
@@ -36,6 +38,8 @@ class SubmitQueue:
         self._waiting: list[_Waiting] = []
         self._under_way: set[str] = set()
         self._sending: str | None = None
+        self.outage: Patience | None = None
+        """Since when nothing that was sent was answered; None if the last was."""
 
     @property
     def places(self) -> int:
@@ -78,6 +82,14 @@ class SubmitQueue:
         """Give back the order's place, and its turn if it has it."""
         self._under_way.discard(order_id)
         self.sent(order_id)
+
+    def note_answer(self, answered: bool) -> None:
+        """Note whether the API answered what was sent."""
+        self.outage = None if answered else self.outage or Patience(time.monotonic)
+
+    def is_alone(self, order_id: str) -> bool:
+        """Return whether no order but this one waits or is under way."""
+        return not self._waiting and self._under_way <= {order_id}
 
     def waiting(self) -> list[OrderRecord]:
         """Return the orders that wait for their turn."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from zooop_nb.contract.backend import Backend
 from zooop_nb.errors import Action, OrderUnknown, remedy
-from zooop_nb.ledger import Ledger, OrderRecord, TakeUp, Wanted
+from zooop_nb.ledger import Ledger, OrderQuery, OrderRecord, TakeUp
 from zooop_nb.orders.order import Order, Origin
 from zooop_nb.results.values import Result
 from zooop_nb.tasks.holding import Holding
@@ -36,8 +36,8 @@ class Resumer:
         """Take up what earlier runs of the cell left. Raises `OrderUnknown` for what may be paid, and can
         neither be followed nor bought over."""
         now = self._backend.clock.now()
-        wanted = [
-            Wanted(
+        queries = [
+            OrderQuery(
                 fingerprint=order.fingerprint,
                 count=count,
                 token=self._backend.token,
@@ -51,7 +51,7 @@ class Resumer:
         run = origin.run_of_cell()
 
         def take() -> TakeUp:
-            found = self._ledger.take_up(run, wanted, can_follow=self._can_follow)
+            found = self._ledger.take_up(run, queries, can_follow=self._can_follow)
             holding.taken += [record for each in found.found for record in each.orders]
             return found
 

@@ -6,7 +6,7 @@ takes the order up meanwhile waits for that same request.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -17,6 +17,7 @@ from zooop_nb.contract.backend import Backend
 from zooop_nb.contract.credits import credits_text
 from zooop_nb.errors import (
     Action,
+    APIError,
     LedgerError,
     OrderUnknown,
     RateLimited,
@@ -28,6 +29,7 @@ from zooop_nb.ledger import Ledger, OrderRecord
 from zooop_nb.orders.pricing import breakdown_of
 from zooop_nb.results.values import ASPECTS
 from zooop_nb.tasks import loop
+from zooop_nb.tasks.outage import is_outage, outage_pause
 from zooop_nb.tasks.progress import ProgressFeed
 from zooop_nb.tasks.queue import concerned_by, queue_of
 from zooop_nb.tasks.resending import send_before, stamp
@@ -55,11 +57,18 @@ def requests() -> "dict[str, asyncio.Task[OrderRecord]]":
 
 
 class Sender:
-    """Sends orders over one backend."""
+    """Sends orders over one backend. `sleep` is how to wait, in seconds, during an outage."""
 
-    def __init__(self, backend: Backend, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        ledger: Ledger,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._backend = backend
         self._ledger = ledger
+        self._sleep = sleep
 
     async def send_in_turn(self, record: OrderRecord, feed: ProgressFeed, *, background: bool) -> OrderRecord:
         """Send a queued order when it is its turn; return it as submitted.
@@ -72,15 +81,18 @@ class Sender:
         await queue.turn(record, background=background)
         try:
             while True:
-                await self._backend.submit_allowed(feed.on_wait(record))
-                # After the wait, which may be longer than a quote is good for.
-                record = await self._renewed(record)
-                feed.say(record, "sending")
+                await self._until_answering(record, feed)
                 try:
-                    return await self._joined(record.order_id, partial(self._first_sending, record))
+                    if record.state == "queued":
+                        return await self._sent(record, feed)
+                    return await self._joined(record.order_id, partial(self._sending_again, record, feed))
                 except _NotAccepted:
                     # It keeps its turn: whoever came after it would be refused as well.
                     continue
+                except OrderUnknown:
+                    if queue.outage is None or not await self._waits_for_answer(record):
+                        raise
+                    record = await loop.off_loop(self._ledger.get, record.order_id)
         except BaseException as error:
             try:
                 # Before the turn goes on, or the next one would be refused like this one.
@@ -131,6 +143,46 @@ class Sender:
         # Shielded: an interrupt stops the waiting, and the response with the task's id is still read.
         return await asyncio.shield(request)
 
+    async def _sent(self, record: OrderRecord, feed: ProgressFeed) -> OrderRecord:
+        """Send a queued order as soon as the rate limit allows."""
+        await self._backend.submit_allowed(feed.on_wait(record))
+        # After the wait, which may be longer than a quote is good for.
+        record = await self._renewed(record)
+        feed.say(record, "sending")
+        return await self._joined(record.order_id, partial(self._first_sending, record))
+
+    async def _until_answering(self, record: OrderRecord, feed: ProgressFeed) -> None:
+        """After a submit without an answer, wait until the API answers again: what is sent into an outage is
+        refused after three attempts, or is not known to have arrived."""
+        outage = queue_of(record.host, record.token).outage
+        if outage is None or not await self._waits_for_answer(record):
+            return
+        meanwhile = "not sent yet" if record.state == "queued" else "whether it arrived is not known yet"
+        while True:
+            feed.say(record, "waiting", note=outage.note(meanwhile))
+            await self._sleep(outage_pause(outage.count()))
+            try:
+                await self._backend.me()
+            except ZooopError as error:
+                if is_outage(error):
+                    continue
+            return
+
+    async def _waits_for_answer(self, record: OrderRecord) -> bool:
+        """Return whether an order that was not answered waits for the end of an outage.
+
+        Alone it is given up after three attempts, and can be resumed if it may have arrived. A batch, and
+        orders beside others, go on after the outage.
+        """
+        queue = queue_of(record.host, record.token)
+        return not queue.is_alone(record.order_id) or await loop.off_loop(self._ledger.is_of_batch, record)
+
+    def _note_answer(self, record: OrderRecord, error: ZooopError | None = None) -> bool:
+        """Note whether the API answered; return whether it did."""
+        answered = error is None or not _is_unanswered(error)
+        queue_of(record.host, record.token).note_answer(answered)
+        return answered
+
     async def _first_sending(self, record: OrderRecord) -> OrderRecord:
         sent_at = stamp(self._backend.clock.now())
         if not await loop.off_loop(self._ledger.record_intent, record.order_id, sent_at):
@@ -139,9 +191,10 @@ class Sender:
         try:
             answer = await self._backend.submit(record.intent(send_before(record, self._backend)))
         except ZooopError as error:
+            answered = self._note_answer(record, error)
             if error.maybe_arrived:
                 raise _unknown(record, error) from error
-            if _is_for_later(error):
+            if _is_for_later(error) or (not answered and await self._waits_for_answer(record)):
                 await loop.off_loop(self._ledger.record_not_accepted, record.order_id)
                 raise _NotAccepted from error
             await loop.off_loop(self._ledger.record_refusal, record.order_id, error.message)
@@ -156,10 +209,12 @@ class Sender:
             except ZooopError as error:
                 if _is_for_later(error):
                     continue
+                self._note_answer(record, error)
                 raise _unknown(record, error) from error
             return await self._accepted(record, answer.task_id, answer.status)
 
     async def _accepted(self, record: OrderRecord, task_id: str, status: str) -> OrderRecord:
+        self._note_answer(record)
         return await self._fact(
             lambda: self._ledger.record_submission(record.order_id, task_id, status),
             replace(record, state="submitted", task_id=task_id, status=status, error=None),
@@ -214,7 +269,12 @@ class Sender:
         quoted_at = datetime.fromisoformat(record.created_at).timestamp()
         if record.target == "describe" or 0 <= time.time() - quoted_at < QUOTE_LIFETIME:
             return record
-        quote = await self._backend.quote(record.intent())
+        try:
+            quote = await self._backend.quote(record.intent())
+        except ZooopError as error:
+            if not self._note_answer(record, error) and await self._waits_for_answer(record):
+                raise _NotAccepted from error
+            raise
         if record.quoted is not None and quote.credits > record.quoted:
             raise Withdrawn(
                 f"The price has risen from {credits_text(record.quoted)} to {credits_text(quote.credits)} "
@@ -258,6 +318,11 @@ def _forget(
 
 def _of_batch(batch: str) -> Callable[[OrderRecord], bool]:
     return lambda record: record.batch == batch
+
+
+def _is_unanswered(error: ZooopError) -> bool:
+    """Return whether the API did not answer. Its own 503 is an answer: no provider took the order."""
+    return is_outage(error) and not (isinstance(error, APIError) and error.status in {429, 503})
 
 
 def _is_for_later(error: ZooopError) -> bool:
