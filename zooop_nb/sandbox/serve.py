@@ -51,9 +51,7 @@ def serve(
     # uvicorn re-raises the signal that stopped it: with this handler, it always becomes KeyboardInterrupt.
     for number in _SIGNALS:
         signal.signal(number, signal.default_int_handler)
-    # Rendering mostly runs in libraries that release the GIL; one worker per core keeps the event loop free. What
-    # of it is Python would keep each step of the loop waiting for 5 ms.
-    sys.setswitchinterval(0.0005)
+    # Rendering mostly runs in libraries that release the GIL; one worker per core keeps the event loop free.
     pool = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="render")
     folder = Path(tempfile.mkdtemp(prefix="zooop-sandbox-"))
     # The renderers' temporary files go here too, so they are removed even if shutdown interrupts a renderer.

@@ -56,6 +56,9 @@ class SubmitQueue:
 
         Raises the error that `withdraw` was given.
         """
+        if self.is_alone(record.order_id):
+            # It was quoted just now: an outage of earlier orders is over.
+            self.outage = None
         turn = asyncio.get_running_loop().create_future()
         waiting = _Waiting(background, next(self._numbers), record, turn)
         self._waiting.append(waiting)
