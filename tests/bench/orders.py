@@ -9,7 +9,9 @@
 `quote`   the first quote of a process beside bare httpx: a new process each, in turn, which imports, asks
           for the models, and quotes. Both find their bytecode.
 `append`  each step of an order in the ledger beside a plain sqlite3 commit of two rows, in turn, with the
-          same columns and durability on the same disk, but without the ledger's indexes and checks.
+          same columns and durability on the same disk, but without the ledger's indexes and checks; and the
+          first step, which appends an order with its quote, beside a plain commit of the same rows to a file
+          of the ledger's own schema.
 `pace`    90 orders at 60 a minute beside the bound: the last 30 may go after a minute. It takes about 65 s;
           with `--virtual` the clocks of client and sandbox are moved instead, at most a second at a time, and
           the figure is less exact.
@@ -27,8 +29,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +46,7 @@ from tests.support.scripted_frontend import ScriptedFrontend
 from tests.support.virtual_time import VirtualTime
 from zooop_nb import Studio, settings
 from zooop_nb.ledger import Ledger
+from zooop_nb.ledger.record import COLUMNS
 
 MODEL: Final = "Flux 2 Flash"
 ORDERS: Final = 90
@@ -226,14 +231,18 @@ def append(runs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder, "ledger.sqlite"))
         bare = plain(Path(folder, "plain.sqlite"))
-        pairs: dict[str, list[tuple[float, float]]] = {}
+        same = same_rows(Path(folder, "same.sqlite"))
+        pairs: dict[tuple[str, str], list[tuple[float, float]]] = {}
         for number in range(runs):
             for name, step in steps(ledger, number).items():
-                pairs.setdefault(name, []).append((timed(step), timed(bare)))
+                taken = timed(step)
+                pairs.setdefault((name, "two-row commit"), []).append((taken, timed(bare)))
+                if name == "quote":
+                    pairs.setdefault((name, "its own rows"), []).append((taken, timed(next(same))))
         ledger.close()
-    for name, taken in pairs.items():
-        step_times, bare_times = zip(*taken, strict=True)
-        tell(name, step_times, bare_times, "two-row commit")
+    for (name, peer), times in pairs.items():
+        step_times, peer_times = zip(*times, strict=True)
+        tell(name, step_times, peer_times, peer)
 
 
 def plain(path: Path) -> Callable[[], object]:
@@ -253,6 +262,29 @@ def plain(path: Path) -> Callable[[], object]:
         db.execute("COMMIT")
 
     return commit
+
+
+def same_rows(path: Path) -> Iterator[Callable[[], object]]:
+    """Yield calls that commit a new order and its quote to a file like the ledger's, by plain sqlite3."""
+    Ledger(path).close()
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA foreign_keys = ON")
+    into_orders = f"INSERT INTO orders ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+    into_events = (
+        "INSERT INTO events (event_id, at, event, order_id, spent, credits) VALUES (?, ?, ?, ?, ?, ?)"
+    )
+
+    def commit(order: Sequence[object], event: Sequence[object]) -> None:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute(into_orders, order)
+        db.execute(into_events, event)
+        db.execute("COMMIT")
+
+    for number in itertools.count():
+        one = record(number)
+        event = (str(uuid.uuid4()), "2026-05-15T10:00:00Z", "quote", one.order_id, 0, 4)
+        yield partial(commit, one.row(), event)
 
 
 # The pace.
