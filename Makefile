@@ -45,7 +45,7 @@ test: $(VENV)/.ready-test system ## check the source and run all tests (sets up 
 	@rm -f build/coverage/data.* # of processes that were killed while they wrote it
 	@$(MAKE) coverage
 
-test-all: ## the tests that need no browser, on every Python of 3.11 to 3.13 on this machine
+test-all: ## rules, contract, sandbox, faults and kernel tests on each further Python of 3.11 to 3.13 found here
 	@$(MAKE) others TESTS="$(PORTABLE_TESTS)"
 
 chaos: $(VENV)/.ready-test ## 300 kills and 300 interrupts at random moments: what was paid against the ledger

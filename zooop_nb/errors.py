@@ -325,7 +325,7 @@ class InvalidResponse(ZooopError):
 
 
 class PaidTaskError(ZooopError):
-    """About an order that is, or may be, paid. Its remedy is to resume it, never to order it again."""
+    """About an order that is, or may be, paid. Its remedy is to resume it; only `fresh` orders another."""
 
     def __init__(
         self,

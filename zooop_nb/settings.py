@@ -342,7 +342,7 @@ def _make_environment_absolute() -> None:
     """
     for setting in SETTINGS.values():
         text = os.environ.get(setting.variable)
-        # One that names no path is said when it is read.
+        # An invalid path is reported when it is read.
         with contextlib.suppress(ValueError):
             if text and setting.parse is _path and (path := str(absolute(text))) != text:
                 os.environ[setting.variable] = path

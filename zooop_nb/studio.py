@@ -242,7 +242,7 @@ class Studio:
     def repeat(self, changes: OrderRequest, *, fresh: bool = False) -> OrderRequest:
         """Return the last order of this backend's mode as a request, with changes. Raises `InputError`.
 
-        In a run of a cell that continues another, what the other ordered is not the last, unless `fresh`.
+        Orders of an earlier run that this run of the cell continues do not count, unless `fresh`.
         """
         record = self.checkout.last(self.frontend.origin(), fresh=fresh)
         if record is None:

@@ -220,7 +220,7 @@ def test_an_interrupt_while_the_picture_is_shown_says_that_it_is_made(
     slow_sandbox.advance()
     kernel.finish(cell)
     assert cell.error["traceback"] == [
-        "Stopped; what was ordered has come to its end before, and the ledger has it."
+        "Stopped; all that was ordered had already ended, and the ledger has it."
     ]
 
 

@@ -93,9 +93,9 @@ def test_the_calls_own_budget_holds_to_the_last_credit() -> None:
 
 def test_what_is_queued_is_in_the_wallet_still_and_spoken_for() -> None:
     check_wallet(me(8), 5, queued=3)
-    with pytest.raises(OverBudget, match="holds 8, and 4 credits of it are reserved"):
+    with pytest.raises(OverBudget, match="holds 8, 4 credits of it reserved"):
         check_wallet(me(8), 5, queued=4)
-    with pytest.raises(OverBudget, match="leaves 6 until midnight UTC, and 2 credits of it are reserved"):
+    with pytest.raises(OverBudget, match="leaves 6 until midnight UTC, 2 credits of it reserved"):
         check_wallet(me(80, 6), 5, queued=2)
 
 

@@ -90,9 +90,9 @@ def retry_after(header: str | None, *, now: float | None = None) -> float | None
 
 
 def date(headers: Mapping[str, str]) -> datetime | None:
-    """Return the server's time from a response's `Date`; None where it tells none that can be believed.
+    """Return the server's time from a response's `Date`; None if it has no credible one.
 
-    Neither can a cache's, whose `Date` is as old as its copy, nor that of a clock that was never set.
+    A cache's, which is as old as its copy, is not credible, nor is that of a clock that was never set.
     """
     header = headers.get("date")
     if not header or "age" in headers:

@@ -209,7 +209,7 @@ class Window:
             self._places.remove(place)
 
     def _drop_dead(self) -> None:
-        """Remove what belongs to a loop that was closed without cancelling it: it holds no turn for ever."""
+        """Remove what a loop left uncancelled when it was closed, so that it does not block a turn."""
         for waiter in [each for each in self._waiters if each.loop.is_closed()]:
             self._waiters.remove(waiter)
         for place in self._places:

@@ -1,7 +1,7 @@
 """The backend protocol: what anything that carries orders must do.
 
-The live client is one backend, a recording played back is another, and a recorder wraps one. Nothing above
-knows which it has, except by the `mode` that it reports. What a backend is given is plain data.
+The live client is one backend; a recording that is played back can be another. Nothing above knows which it
+has, except by the `mode` that it reports. What a backend is given is plain data.
 """
 
 from collections.abc import Callable, Mapping, Sequence

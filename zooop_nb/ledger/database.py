@@ -49,7 +49,7 @@ class Database:
         self._inherited: list[sqlite3.Connection] = []
         """A parent's connections. They are neither used nor closed, and so not given up to be finalised."""
         self._unsaid: LedgerError | None = None
-        """What was found while nobody was there to be told."""
+        """An error found between calls: the next one raises it."""
         self._closed = False
         forks.enlist(self)
         _open[id(self)] = self

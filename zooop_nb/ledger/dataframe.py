@@ -1,8 +1,8 @@
 """The ledger as a DataFrame: a view, one row an event, oldest first.
 
-`spent` is what left the row's wallet by the event; `credits` the figure that the server named. What came
-of an order (`units`, `seconds`, `outputs`) stands on its charge; what is known of the order as a whole
-(`status`, `error`, the quote and its breakdown) on each of its rows.
+`spent` is what left the row's wallet by the event; `credits` the figure that the server named. `units`,
+`seconds` and `outputs` appear on the charge row only; what belongs to the order as a whole (`status`,
+`error`, the quote and its breakdown) appears on each of its rows.
 
 `at` is in UTC, to the microsecond, under every pandas: its dtype is `datetime64[us, UTC]`, also when the
 ledger is empty.
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-# The charge on which it stands what came of the order: the last, should the server have named two figures.
+# The charge row with the output columns: the last charge, if the server named two figures.
 _MADE: Final = """e.event = 'charge' AND NOT EXISTS (SELECT 1 FROM events later
     WHERE later.order_id = e.order_id AND later.event = 'charge' AND later.seq > e.seq)"""
 

@@ -89,7 +89,7 @@ def continue_last(
 ) -> Continued | None:
     """Claim the last run of the same cell unless it ended well; return what this run continues, if any.
 
-    Only one run may claim another. A run that goes on in a live kernel is none to continue.
+    Only one run may claim another. A run that is active in a live kernel is not continued.
     """
     own = db.execute(
         "SELECT rowid, continues FROM executions WHERE execution = ?", (run.execution,)

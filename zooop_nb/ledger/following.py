@@ -1,7 +1,7 @@
 """Who follows an order, and which run of a cell asked for it: reserved, taken up, claimed, let go.
 
-The ledger names the process that follows an order; which of them something in this process follows, its
-`ProcessLock` knows.
+The ledger names the process that follows an order; that process's `ProcessLock` knows which orders it follows
+at the moment.
 """
 
 import sqlite3

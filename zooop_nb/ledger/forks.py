@@ -40,7 +40,7 @@ class UnderWay(Exception):
 
 
 def under_way() -> bool:
-    """Return whether another thread is about to fork: nothing that must not be open then is opened now."""
+    """Return whether another thread is about to fork: until it has, no connection may be opened."""
     return bool(_forking) and bool(_forking - {threading.get_ident()})
 
 

@@ -134,7 +134,7 @@ class ProcessLock:
                 value=str(self._folder),
                 remedies=[remedy(Action.CHOOSE_FOLDER, variable="ZOOOP_NB_LEDGER")],
             ) from error
-        # One that was deleted is held on to no longer than until the new one is held.
+        # The lock on a deleted file is released as soon as the new one is held.
         old, self._fd = self._fd, fd
         if old is not None:
             os.close(old)

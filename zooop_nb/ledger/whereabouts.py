@@ -1,6 +1,6 @@
 """Notices that the file was deleted or replaced while it was open, and saves what it held.
 
-What is written into a file that has lost its name is found by nobody. An open connection still reads it.
+Data written to a file that has lost its name cannot be found later. An open connection still reads it.
 """
 
 import os

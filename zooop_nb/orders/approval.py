@@ -37,7 +37,7 @@ def check_wallet(me: Me, total: Number, queued: Number = 0) -> None:
     `queued` are the credits of orders that are reserved and not sent yet: the wallet still holds them. The
     server checks again, precisely; this avoids an order that would be refused.
     """
-    also = f", and {credits_text(queued)} of it are reserved" if queued else ""
+    also = f", {credits_text(queued)} of it reserved" if queued else ""
     if me.balance is not None and total + queued > me.balance:
         raise OverBudget(
             f"This costs {credits_text(total)}; the {me.wallet} wallet holds {me.balance}{also}.",

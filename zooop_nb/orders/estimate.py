@@ -1,4 +1,4 @@
-"""What an order would cost, told before anything is uploaded, recorded or confirmed; for forms and help.
+"""What an order would cost, told before anything is uploaded, recorded or confirmed.
 
 It is exact where every media value has a ZOOOP URL for this token: the API can quote it. Otherwise it is
 reckoned from the listed typical price and the length of the files on this machine. API documentation:

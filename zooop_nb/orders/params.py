@@ -1,4 +1,4 @@
-"""The params of a model, as one shape that binding, TAB, help and forms read.
+"""The params of a model, as one shape that binding, TAB and help read.
 
 `param_specs` reads the schema of a model, tool or template once. It is tolerant: whatever is wrong in a
 schema (options that are a number, limits that are text) counts as absent. API documentation: "Reading a

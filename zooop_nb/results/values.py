@@ -41,7 +41,7 @@ class Output(Displayable):
     url: str
     thumbnail_url: str | None = None
     path: Path | None = None
-    """The complete file on this machine; None before it is downloaded or after the cache was cleared."""
+    """The complete file, or where it was before the folder was cleared; None before it is downloaded."""
     content_type: str | None = None
     width: int | None = None
     height: int | None = None

@@ -147,7 +147,7 @@ class Checkout:
         answer = frontend.ask(batch.question)
         if answer is None:
             raise ConfirmationNeeded(
-                f"{batch.question} Nobody is here to answer, so nothing was submitted.",
+                f"{batch.question} No input is possible here; nothing was submitted.",
                 value=str(batch.total),
                 remedies=[remedy(Action.SAY_YES)],
             )
@@ -191,8 +191,8 @@ class Checkout:
         """Return the token's own view of itself, requested now."""
         return loop.shared().run(self._fresh_me())
 
-    # This takes a function, and is no context manager: an interrupt at its start leaves the generator of one
-    # behind, and whichever thread collects it, the loop's own among them, would run the letting go.
+    # This is not a context manager: an interrupt at the start of one leaves its generator behind, and
+    # whichever thread collects that, even the loop's own, would run the release.
 
     def _let_go_on_error(self, holding: Holding, work: Callable[[], T]) -> T:
         """Do the work. On any exception, let go of what it holds, so that a re-run can take up what may be
@@ -344,7 +344,7 @@ class Checkout:
             self._me, self._settings.concurrency
         )
         holding.check()
-        # From here on they are followed: nothing is given back, but let go.
+        # Followed from here on: let go of on error, not given back.
         holding.order_ids = order_ids
         holding.taken = []
         waiting = None if background else batch.origin.execution

@@ -78,7 +78,7 @@ def followed_here() -> dict[str, Task]:
 
 
 async def cancelled_are_let_go() -> None:
-    """Wait until nothing counts as followed any more that was stopped or cancelled just now."""
+    """Wait until nothing that was just stopped or cancelled counts as followed any more."""
     for member in list(_members):
         await member.cancelled_are_let_go()
 

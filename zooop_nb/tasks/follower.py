@@ -103,7 +103,7 @@ class Follower:
             if state.status in DOCUMENTED_STATUSES:
                 odd = Patience(self._clock)
             elif odd.seconds() > ODD_PATIENCE:
-                raise self._lost(record, f"the API calls it “{state.status}”, which is not documented.")
+                raise self._lost(record, f"its status “{state.status}” is not documented.")
             elapsed = self._clock() - started
             feed.say(record, state.status, elapsed)
             if self._clock() - moved > STUCK_AFTER:

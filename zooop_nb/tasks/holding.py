@@ -59,7 +59,7 @@ class Holding:
     async def let_go(self, runner: TaskRunner, ledger: Ledger) -> list[str]:
         """Let go of everything; return the ids of the orders that were placed.
 
-        Called again, after an interrupt of the first waiting, this waits for the first call's letting go.
+        A second call, after an interrupt of the first, waits for the release that the first began.
         """
         if self._letting_go is None:
             self._letting_go = asyncio.ensure_future(self._all_let_go(runner, ledger))
@@ -75,5 +75,5 @@ class Holding:
                 try:
                     await loop.off_loop(give_back)
                 except LedgerError:
-                    ledger.owe(give_back, f"{len(self.taken)} orders were taken up, and not placed")
+                    ledger.owe(give_back, f"orders taken up but not placed: {len(self.taken)}")
         return self.order_ids

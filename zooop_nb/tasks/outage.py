@@ -19,7 +19,7 @@ def outage_pause(tries: int) -> float:
 
 
 class Patience:
-    """Since when something does not go as it should, and how often it was tried since."""
+    """Since when something has been failing, and how often it was tried since then."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

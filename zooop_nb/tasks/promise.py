@@ -1,4 +1,4 @@
-"""What the background loop will have done, for threads that wait for it and may be interrupted.
+"""A result of the background loop, for threads that wait for it and may be interrupted.
 
 `concurrent.futures.Future` and `threading.Event` guard themselves with a `Condition`, which is entered by a
 function of Python: an interrupt within it leaves the lock held, and then the loop's thread waits for ever.

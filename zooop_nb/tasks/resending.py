@@ -38,7 +38,7 @@ def may_resend(record: OrderRecord, backend: Backend) -> bool:
     same. An impossible age is never young enough.
     """
     seconds = age(record, backend.clock.now())
-    # The server knows no key of a description.
+    # A description is sent without a key.
     return (
         record.target != "describe"
         and may_follow(record, backend)

@@ -17,9 +17,9 @@ from zooop_nb.tasks.runner import TaskRunner
 from zooop_nb.tasks.sender import DESCRIPTION_LOST, requests
 
 TAKES_UP_PAID_WITHIN: Final = timedelta(hours=12)
-"""How long ago an order that has succeeded may have been sent, for a re-run to take it up."""
+"""A re-run takes up a succeeded order only if it was sent within this time."""
 NAMES_OPEN_WITHIN: Final = timedelta(hours=24)
-"""How long ago an open order of another place may have been sent, to be named before an equal one is paid."""
+"""An open order from another place is named, before an equal one is paid, if it was sent within this time."""
 
 
 class Resumer:
@@ -33,8 +33,8 @@ class Resumer:
     async def take_up(
         self, holding: Holding, orders: Sequence[Order], counts: Sequence[int], origin: Origin
     ) -> TakeUp:
-        """Take up what earlier runs of the cell left. Raises `OrderUnknown` for what may be paid, and can
-        neither be followed nor bought over."""
+        """Take up what earlier runs of the cell left. Raises `OrderUnknown` if an order may be paid and
+        can be neither followed nor sent again."""
         now = self._backend.clock.now()
         queries = [
             OrderQuery(
@@ -60,7 +60,7 @@ class Resumer:
             if there.lost and len(there.orders) < count:
                 lost = there.lost[0]
                 if lost.state != "unknown":
-                    why = "Whether it arrived cannot be told, and it is too old to be sent again."
+                    why = "It is not known whether it arrived, and it is too old to be sent again."
                     await holding.step(partial(self._ledger.record_unknown, lost.order_id, why))
                 raise OrderUnknown(
                     f"An earlier run of this cell ordered the same, and it may be paid: order "
@@ -118,9 +118,7 @@ class Resumer:
                 if may_follow(record, self._backend)
                 else f"it was sent with another token or to another host ({record.host})"
             )
-            return self._unknown(
-                record, f"Whether it arrived cannot be told, and it is not sent again: {why}."
-            )
+            return self._unknown(record, f"It is not known whether it arrived; it is not sent again: {why}.")
         if record.task_id is not None and not may_follow(record, self._backend):
             return replace(result, error=f"Only the token that made it can see it, at {record.host}.")
         return None

@@ -45,7 +45,7 @@ class TaskRunner:
         self._sender = Sender(backend, ledger)
         self._follower = Follower(backend, ledger, folder)
         self._loop: loop.BackgroundLoop | None = None
-        """The loop that the following runs on, and that stops them at the end of the process."""
+        """The loop on which orders are followed; it stops that at the end of the process."""
         self._running: dict[str, asyncio.Task[Any]] = {}
         """What follows each order now, by its id."""
         self._stopping: set[str] = set()
@@ -179,7 +179,7 @@ class TaskRunner:
     def _owe_release(self, order_ids: Collection[str]) -> None:
         self._ledger.process.held.difference_update(order_ids)
         self._ledger.owe(
-            lambda: self._ledger.let_go(order_ids), f"{len(order_ids)} orders are not followed any more"
+            lambda: self._ledger.let_go(order_ids), f"orders not followed any more: {len(order_ids)}"
         )
 
 

@@ -1,7 +1,7 @@
 """Sends orders: each queued one once, in its turn; one that may have arrived again, under its key.
 
-A request goes on although nothing waits for it any more: its response is read and recorded, and whoever
-takes the order up meanwhile waits for that same request.
+A request outlives the call that waits for it: its response is read and recorded, and a call that takes the
+order up meanwhile waits for that same request.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ QUOTE_LIFETIME: Final = 900.0
 """Seconds after which a quote is renewed before the order is sent."""
 
 DESCRIPTION_LOST: Final = (
-    "Whether the picture was described, and its credit spent, cannot be told; it is not sent again"
+    "It is not known whether the picture was described, and its credit spent; it is not sent again"
 )
 
 _Request = Coroutine[Any, Any, OrderRecord]

@@ -38,7 +38,7 @@ class WaitingStopped(KeyboardInterrupt):
         if not order_ids:
             text = "Stopped. Nothing was submitted, and nothing is paid."
         elif ended:
-            text = "Stopped; what was ordered has come to its end before, and the ledger has it."
+            text = "Stopped; all that was ordered had already ended, and the ledger has it."
         elif describing:
             text = f"Waiting stopped; the description goes on and is paid: order {order_ids[0]} has it."
         else:
