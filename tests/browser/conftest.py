@@ -91,7 +91,7 @@ def browser(chromium: str) -> Iterator[Browser]:
     arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
     arguments += ["--disable-sync", "--disable-gpu", "--no-first-run"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments, timeout=300_000)
         yield browser
         browser.close()
 
@@ -100,6 +100,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A tall page: JupyterLab draws only the cells that are in view."""
     context = browser.new_context(viewport={"width": 1280, "height": 7000})
+    context.set_default_timeout(300_000)
     page = context.new_page()
     yield page
     context.close()

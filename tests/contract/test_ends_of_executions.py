@@ -7,12 +7,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from tests.support.memory_backend import CHEAP, MemoryBackend
 from tests.support.scripted_frontend import ScriptedFrontend
 from tests.support.waiting import until
+from zooop_nb.errors import LedgerError
 from zooop_nb.orders.order import Origin
 from zooop_nb.orders.request import OrderRequest
 from zooop_nb.settings import Settings
@@ -87,3 +89,28 @@ def test_an_error_after_again_has_looked_up_the_last_order(
     [task] = order(studio, "3")
     assert task.result().status == "succeeded"
     assert len(backend.submitted) == 1
+
+
+def test_a_ledger_that_cannot_be_opened_keeps_no_other_ledger_from_the_end(
+    settings_of: Callable[..., Settings], tmp_path: Path
+) -> None:
+    backends = [MemoryBackend() for _ in range(3)]
+    homes = [tmp_path / f"{number}" for number in range(3)]
+    studios = [
+        Studio(settings=settings_of(home=home), backend=backend)
+        for home, backend in zip(homes, backends, strict=True)
+    ]
+    for studio in studios:
+        order(studio, "1").result()
+    broken = studios.pop(1)
+    broken.close()
+    path = broken.ledger.path
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(LedgerError):
+        executions.end("1", "failed")
+    for studio in studios:
+        [task] = order(studio, "2")
+        assert task.result().status == "succeeded"
+        studio.close()
+    assert [len(backend.submitted) for backend in backends] == [1, 1, 1]

@@ -1,25 +1,31 @@
 """An outage is waited for: the task goes on meanwhile, and the line says so."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.contract.conftest import CHEAP, WORLD, prepare
 from tests.support.memory_backend import CHEAP as MEMORY
-from tests.support.memory_backend import MemoryBackend
+from tests.support.memory_backend import MemoryBackend, refused
+from tests.support.orders import ago
 from tests.support.sandbox_harness import SandboxHarness
 from tests.support.waiting import until
 from zooop_nb import errors
 from zooop_nb.contract.backend import Fetched, Intent, OnWait
 from zooop_nb.contract.shapes import Me, Submitted, TaskState
 from zooop_nb.ledger import OrderRecord, Reservation
+from zooop_nb.orders.order import Origin
 from zooop_nb.orders.request import OrderRequest
 from zooop_nb.sandbox.process import SandboxProcess
 from zooop_nb.settings import Settings
 from zooop_nb.studio import Studio
-from zooop_nb.tasks import loop
+from zooop_nb.tasks import executions, loop
 from zooop_nb.tasks.follower import Follower
 from zooop_nb.tasks.progress import ProgressFeed
 from zooop_nb.tasks.queue import queue_of
@@ -77,12 +83,53 @@ class Away(MemoryBackend):
         return await super().fetch(url, folder, name)
 
 
+class Sick(MemoryBackend):
+    """A server that answers everything but one order's submit."""
+
+    def __init__(self, error: errors.ZooopError, number: int) -> None:
+        super().__init__()
+        self.error = error
+        self.number = number
+        self.key: str | None = None
+        self.tries = 0
+
+    async def submit(self, intent: Intent) -> Submitted:
+        if len(self.submitted) == self.number and self.key is None:
+            self.key = intent.key
+        if intent.key == self.key:
+            self.tries += 1
+            raise self.error
+        return await super().submit(intent)
+
+
+class Held(MemoryBackend):
+    """A server whose answer to the first submit is held, and is an error."""
+
+    def __init__(self, error: errors.ZooopError) -> None:
+        super().__init__()
+        self.error = error
+        self.reached, self.opened = threading.Event(), threading.Event()
+
+    async def submit(self, intent: Intent) -> Submitted:
+        if self.reached.is_set():
+            return await super().submit(intent)
+        self.reached.set()
+        while not self.opened.is_set():
+            await asyncio.sleep(0.005)
+        raise self.error
+
+
+def no_answer(maybe_arrived: bool) -> errors.Unreachable:
+    return errors.Unreachable("no answer", maybe_arrived=maybe_arrived)
+
+
 @pytest.fixture
-def studio_on(settings_of: Callable[..., Settings]) -> Iterator[Callable[[MemoryBackend], Studio]]:
+def studio_on(settings_of: Callable[..., Settings]) -> Iterator[Callable[..., Studio]]:
+    """`studio_on(backend, **settings)`: create studios that are closed when the test ends."""
     made: list[Studio] = []
 
-    def studio(backend: MemoryBackend) -> Studio:
-        made.append(Studio(settings=settings_of(), backend=backend))
+    def studio(backend: MemoryBackend, **call: object) -> Studio:
+        made.append(Studio(settings=settings_of(**call), backend=backend))
         return made[-1]
 
     yield studio
@@ -122,19 +169,27 @@ def test_five_minutes_are_waited_for_with_growing_pauses_up_to_one_minute(
     assert notes[-1] is None or what == "fetch"
 
 
-@pytest.mark.parametrize("arrives", [True, False])
-def test_a_batch_waits_for_the_end_of_an_outage_and_each_order_is_paid_once(
-    studio_on: Callable[[MemoryBackend], Studio], arrives: bool
-) -> None:
-    backend = Away("submit", arrives=arrives)
-    studio = studio_on(backend)
-    quoted = prepare(studio, [OrderRequest("image", f"{each}", model=MEMORY) for each in range(9)]).records
+def requests(number: int) -> list[OrderRequest]:
+    return [OrderRequest("image", f"{each}", model=MEMORY) for each in range(number)]
+
+
+def reserved(studio: Studio, number: int) -> list[OrderRecord]:
+    backend = studio.backend
+    records = prepare(studio, requests(number)).records
     studio.ledger.reserve(
-        Reservation("s", backend.mode, backend.token, backend.host, quoted, lambda *_: None)
+        Reservation("s", backend.mode, backend.token, backend.host, records, lambda *_: None)
     )
-    records = studio.ledger.get_all(each.order_id for each in quoted)
-    sender = Sender(backend, studio.ledger, sleep=backend.sleep)
-    notes: list[str | None] = []
+    return studio.ledger.get_all(each.order_id for each in records)
+
+
+def all_sent(
+    studio: Studio,
+    records: Sequence[OrderRecord],
+    sleep: Callable[[float], Awaitable[None]],
+    notes: list[str | None],
+) -> list[OrderRecord | BaseException]:
+    """Send orders as the runner does; return each as submitted, or why it is not."""
+    sender = Sender(studio.backend, studio.ledger, sleep=sleep)
 
     async def sent(record: OrderRecord) -> OrderRecord:
         feed = ProgressFeed()
@@ -142,12 +197,24 @@ def test_a_batch_waits_for_the_end_of_an_outage_and_each_order_is_paid_once(
         try:
             return await sender.send_in_turn(record, feed, background=False)
         finally:
-            queue_of(backend.host, backend.token).leave(record.order_id)
+            queue_of(record.host, record.token).leave(record.order_id)
 
-    async def all_sent() -> list[OrderRecord]:
-        return await asyncio.gather(*map(sent, records))
+    async def whole() -> list[OrderRecord | BaseException]:
+        return await asyncio.gather(*map(sent, records), return_exceptions=True)
 
-    assert [each.state for each in loop.shared().run(all_sent())] == ["submitted"] * 9
+    return loop.shared().run(whole())
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_batch_waits_for_the_end_of_an_outage_and_each_order_is_paid_once(
+    studio_on: Callable[[MemoryBackend], Studio], arrives: bool
+) -> None:
+    backend = Away("submit", arrives=arrives)
+    studio = studio_on(backend)
+    records = reserved(studio, 9)
+    notes: list[str | None] = []
+    sent = all_sent(studio, records, backend.sleep, notes)
+    assert [each.state for each in sent if isinstance(each, OrderRecord)] == ["submitted"] * 9
     assert [each.key for each in backend.submitted] == [each.key for each in records]
     assert backend.spent() == 9
     assert backend.pauses[:6] == [1, 2, 4, 8, 16, 32]
@@ -156,6 +223,84 @@ def test_a_batch_waits_for_the_end_of_an_outage_and_each_order_is_paid_once(
     [note] = {each for each in notes if each}
     assert note.startswith("no answer since ")
     assert note.endswith("; whether it arrived is not known yet" if arrives else "; not sent yet")
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_one_order_that_the_api_never_answers_does_not_hold_up_the_others(
+    studio_on: Callable[..., Studio], arrives: bool
+) -> None:
+    backend = Sick(no_answer(arrives), 1)
+    studio = studio_on(backend)
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    records = reserved(studio, 4)
+    first, sick, *others = all_sent(studio, records, sleep, [])
+    assert isinstance(sick, errors.OrderUnknown if arrives else errors.Unreachable)
+    assert all(isinstance(each, OrderRecord) for each in (first, *others))
+    assert studio.ledger.get(records[1].order_id).state == ("intended" if arrives else "refused")
+    assert backend.spent() == 3
+    assert (backend.tries, pauses) == (4, [1, 2, 4])
+
+
+@pytest.mark.parametrize("error", [refused(429, "rate_limited"), no_answer(False)])
+def test_resumed_while_its_first_sending_is_on_its_way_an_order_is_sent_again_in_its_turn(
+    studio_on: Callable[..., Studio], error: errors.ZooopError
+) -> None:
+    backend = Held(error)
+    studio = studio_on(backend, concurrency=1)
+    tasks = studio.checkout.place(prepare(studio, requests(2)))
+    assert backend.reached.wait(60)
+    loop.shared().run(Task.stop_all(tasks))
+    with ThreadPoolExecutor(1) as pool:
+        resumed = pool.submit(studio.resume)
+        until(lambda: studio.ledger.is_followed(studio.ledger.get(tasks[0].order_id)))
+        backend.opened.set()
+        assert "succeeded" in {each.status for each in resumed.result(60)}
+    record = studio.ledger.get(tasks[0].order_id)
+    # Without it, nothing would say that it may be paid.
+    assert record.sent_at is not None
+    assert backend.spent() == len(backend.submitted) == 1
+
+
+def test_taken_up_and_refused_before_it_is_followed_an_order_says_so(
+    studio_on: Callable[..., Studio],
+) -> None:
+    backend = Held(refused(402, "insufficient_credits"))
+    studio = studio_on(backend)
+    tasks = studio.checkout.place(studio.checkout.prepare(requests(1), Origin("a.ipynb", "c", "1")))
+    assert backend.reached.wait(60)
+    loop.shared().run(Task.stop_all(tasks))
+    executions.end("1", "interrupted")
+    again = studio.checkout.prepare(requests(1), Origin("a.ipynb", "c", "2"))
+    assert [each.order_id for each in again.taken_up] == [tasks[0].order_id]
+    backend.opened.set()
+    until(lambda: studio.ledger.get(tasks[0].order_id).state == "refused")
+    [task] = studio.checkout.place(again)
+    with pytest.raises(errors.Withdrawn, match="insufficient_credits"):
+        task.result()
+    assert backend.spent() == 0
+
+
+def test_what_may_have_arrived_is_not_sent_again_by_itself_at_a_higher_price(
+    studio_on: Callable[..., Studio],
+) -> None:
+    backend = Sick(no_answer(True), 0)
+    studio = studio_on(backend)
+    records = reserved(studio, 2)
+    with closing(sqlite3.connect(studio.ledger.path)) as db:
+        db.execute("UPDATE orders SET created_at = ?, quoted = 0.5", (ago(minutes=20),))
+        db.commit()
+
+    async def sleep(seconds: float) -> None:
+        """No time passes."""
+
+    lost, other = all_sent(studio, records, sleep, [])
+    assert isinstance(lost, errors.OrderUnknown)
+    assert "The price has risen" in lost.message
+    assert (isinstance(other, OrderRecord), backend.tries) == (True, 1)
 
 
 def test_a_batch_goes_on_after_an_outage_of_the_api(studio: Studio, books: SandboxHarness) -> None:

@@ -393,14 +393,13 @@ def test_a_rate_limit_is_waited_for_however_long_and_is_no_refusal(
     assert (made.status, made.credits) == ("succeeded", 1)
     assert books.spent() == 1
     assert books.pending_faults == 0
-    # Some of it passed by itself.
-    assert clock.slept >= seconds * 0.99 - 1
+    assert clock.passed >= seconds * 0.99
 
 
 def wait_for_note(tasks: Tasks, note: str) -> None:
     def noted() -> bool:
         latest = tasks[0].feed.latest
-        return latest is not None and latest.note == note
+        return latest is not None and (latest.note or "").startswith(note)
 
     until(noted, note)
 
@@ -411,7 +410,7 @@ def test_while_it_waits_the_progress_says_so_the_order_is_queued_and_an_interrup
     books.faults({**SUBMIT, "do": {**LIMITED, "retryAfter": 40}})
     studio = studio_of()
     tasks = place(studio, *prompts(2))
-    wait_for_note(tasks, "the API allows the next one in 40 s")
+    wait_for_note(tasks, "the API allows the next one in ")
     assert states(studio, tasks) == ["queued", "queued"]
     assert studio.ledger.get(tasks[0].order_id).sent_at is None
     threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -447,7 +446,7 @@ def test_many_orders_at_the_documented_limits_all_succeed_without_a_429(
     assert books.spent() == MANY
     assert len({each["idempotencyKey"] for each in books.tasks}) == MANY
     # 60 submits a minute: of 600, the last ones go after nine minutes.
-    assert clock.slept > (MANY // 60 - 1) * 60 - 40
+    assert clock.passed > (MANY // 60 - 1) * 60 - 40
 
 
 def test_two_processes_on_one_token_cope(books: SandboxHarness, tmp_path: Path) -> None:

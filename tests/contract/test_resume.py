@@ -333,11 +333,12 @@ def test_an_order_that_somebody_follows_is_not_attached_to(
     studio: Studio, books: SandboxHarness, faults: Callable[..., None], front: ScriptedFrontend
 ) -> None:
     front.run_cell(CELL, "run 1")
-    faults({**TASK, "do": {"delay": 0.5}})
+    faults({**TASK, "do": {"delay": 10}})
     task = studio.checkout.place(prepare(studio, [cheap()])).accepted()
     front.run_cell(CELL, "run 2")
     assert taken_up(prepare(studio, [cheap()])) == []
     [result] = studio.resume()
+    faults()
     assert "a live session follows it" in (result.error or "")
     assert task.result()[0].status == "succeeded"
     assert books.spent() == 1
@@ -492,7 +493,7 @@ def test_an_interrupted_wait_leaves_orders_that_the_next_run_attaches_to_at_once
     sandbox: Any, books: SandboxHarness, faults: Callable[..., None], clean_settings: Path, where: str
 ) -> None:
     fault = SUBMIT if where == "submit" else TASK
-    faults({**fault, "do": {"delay": 2}, "times": 2})
+    faults({**fault, "do": {"delay": 5}, "times": 2})
     done = run(PROGRAM + f"    WHERE = '{where}'\n" + INTERRUPTED, sandbox, clean_settings)
     assert done.stderr == ""
     unsent = "1" if where == "submit" else "0"

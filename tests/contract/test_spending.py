@@ -8,6 +8,7 @@ import pytest
 from tests.contract.conftest import CHEAP, cheap, prepare
 from tests.support.sandbox_harness import SandboxHarness
 from tests.support.scripted_frontend import ScriptedFrontend
+from tests.support.waiting import until
 from zooop_nb import errors
 from zooop_nb.studio import Studio
 
@@ -128,7 +129,9 @@ def test_an_order_that_is_left_behind_still_counts_against_the_budget(
 ) -> None:
     studio = studio_of(budget=1)
     faults({"path": "/v1/tasks/*", "do": {"delay": 0.5}})
-    studio.start("image", "a red panda", model=CHEAP).stop_waiting()
+    task = studio.start("image", "a red panda", model=CHEAP)
+    until(lambda: studio.ledger.get(task.order_id).state != "queued")
+    task.stop_waiting()
     with pytest.raises(errors.OverBudget, match="has 0 left"):
         studio.image("a red panda", model=CHEAP)
     assert studio.resume()[0].credits == 1

@@ -328,6 +328,7 @@ def test_a_cancelled_await_leaves_the_order_to_be_resumed(
 ) -> None:
     faults({"path": "/v1/tasks/*", "do": {"delay": 0.5}})
     task = studio.start("image", "a red panda", model=CHEAP)
+    until(lambda: studio.ledger.get(task.order_id).state != "queued")
 
     async def impatient() -> None:
         await asyncio.wait_for(task, 0.01)
@@ -408,6 +409,7 @@ def test_a_closed_studio_lets_its_tasks_go_so_that_another_can_pick_them_up(
     faults({"path": "/v1/tasks/*", "do": {"delay": 0.5}})
     first = studio_of()
     task = first.start("image", "a red panda", model=CHEAP)
+    until(lambda: first.ledger.get(task.order_id).state != "queued")
     assert not task.done()
     first.close()
     later = studio_of()

@@ -29,7 +29,7 @@ from tests.faults.stage import Stage, Stages, struck_run
 
 RUNS: Final = 12
 """The number of runs after which a cell that does not end well is given up."""
-SETTLES: Final = 10.0
+SETTLES: Final = 60.0
 """Seconds that what a live process follows has to come to its end."""
 
 

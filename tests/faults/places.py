@@ -23,7 +23,7 @@ from tests.faults.scenarios import LOADING
 from tests.support.kernel import Cell, Kernel
 from tests.support.waiting import readable
 
-PATIENCE: float = 30.0
+PATIENCE: float = 60.0
 """Seconds after which a run that was struck, or is struck no more, hangs."""
 
 Status = Literal["ok", "error", "interrupted", "silent", "dead", "hung"]
@@ -59,6 +59,8 @@ class Place(Protocol):
 
     gone: bool
     """Whether the process has ended."""
+    begun: threading.Event
+    """Set once the run has begun."""
 
     def interrupt(self) -> None:
         """Send SIGINT."""
@@ -118,6 +120,8 @@ class PlainProcess:
         self.pid = int(self._stream.readline())
         self._death = os.pidfd_open(self.pid)
         self.gone = False
+        self.begun = threading.Event()
+        self.begun.set()
 
     def start(self, code: str, *, last: bool = False) -> None:
         self._last = last
@@ -193,6 +197,7 @@ class KernelPlace:
         self._cell = Cell()
         self._stacks = tempfile.NamedTemporaryFile("r+", prefix="zooop-stacks-")  # noqa: SIM115 (closed by close)
         self.gone = False
+        self.begun = threading.Event()
 
     def ready(self, *, loaded: bool) -> Self:
         """Wait until it answers, and load the extension if it is to be `loaded`."""
@@ -203,11 +208,18 @@ class KernelPlace:
         return self
 
     def start(self, code: str, *, last: bool = False) -> None:
+        self.begun.clear()
         self._cell = self.kernel.send(code)
 
     def finish(self, threat: Threat | None) -> Outcome:
         cell = self._cell
-        if not self._wait(lambda: cell.done or (threat is not None and threat.over.is_set())):
+
+        def is_over() -> bool:
+            if cell.of("execute_input"):
+                self.begun.set()
+            return cell.done or (threat is not None and threat.over.is_set())
+
+        if not self._wait(is_over):
             return self._hung(cell)
         if cell.done and cell.status == "aborted" and self._aborts_everything():
             return self._restarted(cell)

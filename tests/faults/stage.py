@@ -63,6 +63,10 @@ class Blow(threading.Thread):
             if moment.holds:
                 return True
             self._hold.opened.set()
+        # A kernel that has nothing to do ignores interrupts.
+        while not self._place.begun.wait(0.05):
+            if self.ended.is_set():
+                return False
         return not self.ended.wait(moment.delay)
 
     def _hits(self) -> None:

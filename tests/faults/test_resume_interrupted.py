@@ -103,7 +103,7 @@ def wait(until: Callable[[], bool]) -> None:
 
 def let_go(stage: Stage, outcome: Outcome) -> None:
     """After this outcome, nobody follows anything any more, and nothing more is paid."""
-    stage.settle(5)
+    stage.settle(60)
     assert stage.followed() == 0, outcome
     assert len(stage.sandbox.tasks) == NUMBER, outcome
 

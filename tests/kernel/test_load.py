@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.kernel import Kernel
 from tests.support.sandbox_harness import SandboxHarness
+from tests.support.waiting import until
 
 HEAVY = {
     "pandas",
@@ -76,6 +77,7 @@ def test_it_can_be_loaded_again_and_picks_up_what_was_under_way(
 ) -> None:
     kernel = start_kernel(slow_sandbox.url)
     kernel.ok("task = %zooop image -m flash --background a panda that outlives the extension")
+    until(lambda: len(slow_sandbox.tasks) == 1)
     kernel.ok("%unload_ext zooop_nb")
     kernel.ok("%load_ext zooop_nb")
     cell = kernel.send("r = %zooop resume\nr[0].status")

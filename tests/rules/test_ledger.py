@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.interrupts import ends_on_another_thread, interrupted_at_each_moment
-from tests.support.orders import Refused, a_reservation, an_order, queued, quoted, seen, sent
+from tests.support.orders import Kernel, Refused, a_reservation, an_order, queued, quoted, seen, sent
 from zooop_nb.errors import LedgerError, UnknownName
 from zooop_nb.ledger import Ledger
 from zooop_nb.ledger.record import now
@@ -134,6 +134,23 @@ def test_an_order_is_intended_once(ledger: Ledger) -> None:
     order = queued(ledger)
     assert ledger.record_intent(order, now())
     assert not ledger.record_intent(order, now())
+
+
+def test_a_late_answer_to_the_first_sending_leaves_alone_what_was_sent_again(tmp_path: Path) -> None:
+    first, other = (Kernel(tmp_path / "ledger.sqlite") for _ in range(2))
+    order = sent(first)
+    first.let_go([order])
+    other.claim([other.get(order)])
+    claimed = other.get(order)
+    first.record_not_accepted(order)
+    first.record_refusal(order, "no")
+    assert other.get(order) == claimed
+    other.record_submission(order, "t1", "queued")
+    accepted = other.get(order)
+    for kernel in (first, other):
+        kernel.record_not_accepted(order)
+        kernel.record_refusal(order, "no")
+    assert other.get(order) == accepted
 
 
 def test_an_order_that_was_not_accepted_is_queued_as_before(ledger: Ledger) -> None:

@@ -48,6 +48,34 @@ def scene(play: Callable[[Line], Coroutine[Any, Any, None]], places: int = 1) ->
     asyncio.run(whole())
 
 
+def test_an_outage_is_remembered_for_those_that_wait_for_its_end_and_no_longer() -> None:
+    async def play(line: Line) -> None:
+        await line.come("a")
+        line.queue.note_answer(False)
+        await line.come("b")
+        assert line.queue.is_outage
+        line.queue.leave("a")
+        await settled()
+        assert (line.turns, line.queue.is_outage) == (["a", "b"], True)
+        line.queue.sent("b")
+        await line.come("c")
+        assert not line.queue.is_outage
+
+    scene(play, places=3)
+
+
+def test_an_api_that_answers_all_but_what_is_sent_is_not_out_of_order() -> None:
+    queue = SubmitQueue()
+    for _ in range(3):
+        queue.note_answer(False)
+        assert queue.is_outage
+        queue.note_other_answer()
+    assert not queue.is_outage
+    queue.note_answer(True)
+    queue.note_answer(False)
+    assert queue.is_outage
+
+
 def test_orders_are_sent_one_by_one() -> None:
     async def play(line: Line) -> None:
         for name in "abc":

@@ -61,7 +61,7 @@ class Api(SandboxHarness):
 
     def __init__(self, *, speed: float, world: dict[str, Any]) -> None:
         super().__init__(speed=speed, world=world)
-        self.http = httpx.Client(base_url=self.url, timeout=30)
+        self.http = httpx.Client(base_url=self.url, timeout=120)
         self.held_to_document = True
         """False while faults are set: their responses need not conform."""
         self._models: dict[str, dict[str, Any]] = {}
@@ -108,7 +108,7 @@ class Api(SandboxHarness):
 
     def finish(self, task_id: str, token: str = ALICE) -> dict[str, Any]:
         """Advance the clock until the task ends, so that only the rendering takes real time."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 150
         while time.monotonic() < deadline:
             task: dict[str, Any] = self.get(f"/v1/tasks/{task_id}", token).json()
             if task["status"] not in ("queued", "running"):
@@ -119,7 +119,7 @@ class Api(SandboxHarness):
 
     def settle(self, upload_id: str, token: str = ALICE) -> dict[str, Any]:
         """Advance the clock until the check of a clip's upload ends."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 150
         while time.monotonic() < deadline:
             response = self.get(f"/v1/uploads/{upload_id}", token)
             if response.status_code != 202:

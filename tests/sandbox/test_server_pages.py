@@ -68,12 +68,12 @@ def test_what_the_catalogue_shows_is_served_by_the_sandbox_itself(api: Api) -> N
     assert "https://" not in text
     model = api.model("ElevenLabs Multilingual v3", "audio", "text-to-speech")
     voice = next(param for param in model["params"] if param["type"] == "voice")
-    preview = httpx.get(voice["options"][0]["previewUrl"])
+    preview = httpx.get(voice["options"][0]["previewUrl"], timeout=60)
     assert (preview.status_code, preview.headers["content-type"]) == (200, "audio/mpeg")
-    logo = httpx.get(model["brand"]["logo"])
+    logo = httpx.get(model["brand"]["logo"], timeout=60)
     assert (logo.status_code, logo.headers["content-type"]) == (200, "image/jpeg")
-    assert httpx.get(model["brand"]["logo"]).content == logo.content
-    assert httpx.get(f"{api.url}/assets/brands/none.png").status_code == 404
+    assert httpx.get(model["brand"]["logo"], timeout=60).content == logo.content
+    assert httpx.get(f"{api.url}/assets/brands/none.png", timeout=60).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -88,20 +88,20 @@ def test_what_the_catalogue_shows_is_served_by_the_sandbox_itself(api: Api) -> N
 def test_the_documents_are_public_and_say_that_this_is_a_sandbox(
     api: Api, path: str, media_type: str
 ) -> None:
-    response = httpx.get(f"{api.url}{path}")
+    response = httpx.get(f"{api.url}{path}", timeout=60)
     assert (response.status_code, response.headers["content-type"]) == (200, media_type)
     assert "sandbox" in response.text
-    assert httpx.head(f"{api.url}{path}").status_code == 200
+    assert httpx.head(f"{api.url}{path}", timeout=60).status_code == 200
 
 
 def test_the_full_text_holds_the_others(api: Api) -> None:
-    full = httpx.get(f"{api.url}/llms-full.txt").text
+    full = httpx.get(f"{api.url}/llms-full.txt", timeout=60).text
     for path in ("/llms.txt", "/api-docs.md", "/skills/zooop/SKILL.md"):
-        assert httpx.get(f"{api.url}{path}").text in full
+        assert httpx.get(f"{api.url}{path}", timeout=60).text in full
 
 
 def test_the_specification_is_served_as_json_with_the_sandboxs_address(api: Api) -> None:
-    document = httpx.get(f"{api.url}/openapi.json").json()
+    document = httpx.get(f"{api.url}/openapi.json", timeout=60).json()
     assert document["servers"] == [{"url": api.url}]
     assert {"/v1/me", "/v1/tasks", "/v1/uploads/{uploadId}"} <= set(document["paths"])
 

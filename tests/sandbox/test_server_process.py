@@ -47,7 +47,9 @@ def test_prints_one_line_when_it_is_ready_and_ends_cleanly_on_a_signal(number: s
     said = ready(process)
     assert set(said) == {"url", "token"}
     assert said["token"].startswith("zpk_test_")
-    answer = httpx.get(f"{said['url']}/v1/me", headers={"authorization": f"Bearer {said['token']}"})
+    answer = httpx.get(
+        f"{said['url']}/v1/me", headers={"authorization": f"Bearer {said['token']}"}, timeout=60
+    )
     assert answer.json()["user"] == {"creditBalance": 10000}
     process.send_signal(number)
     rest, errors = process.communicate(timeout=20)
@@ -67,7 +69,9 @@ def test_takes_all_its_files_off_the_disk_even_where_its_end_cuts_a_clip_short(t
     process = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True, env=environment)
     said = ready(process)
     assert list(tmp_path.glob("zooop-sandbox-*"))
-    with httpx.Client(base_url=said["url"], headers={"authorization": f"Bearer {said['token']}"}) as client:
+    with httpx.Client(
+        base_url=said["url"], headers={"authorization": f"Bearer {said['token']}"}, timeout=60
+    ) as client:
         models = client.get("/v1/models", params={"type": "video", "subtype": "text-ref"}).json()["models"]
         body = {"interfaceId": models[0]["id"], "versionId": "standard", "params": {"prompt": "a red panda"}}
         task_id = client.post("/v1/tasks", json=body).json()["taskId"]
@@ -105,14 +109,17 @@ def test_a_class_has_a_budget_each_and_is_served_on_every_network(tmp_path: Path
     by_name = said["url"].replace("127.0.0.1", "localhost")
     for student in ("zpk_test_ada", "zpk_test_grace"):
         headers = {"authorization": f"Bearer {student}"}
-        me = httpx.get(f"{by_name}/v1/me", headers=headers).json()
+        me = httpx.get(f"{by_name}/v1/me", headers=headers, timeout=60).json()
         assert (me["user"]["creditBalance"], me["key"]["dailyCreditCap"]) == (500, 100)
         data = samples.picture()
         sent = httpx.post(
-            f"{by_name}/v1/uploads", content=data, headers={**headers, "content-type": "image/png"}
+            f"{by_name}/v1/uploads",
+            content=data,
+            headers={**headers, "content-type": "image/png"},
+            timeout=60,
         )
         assert sent.json()["url"].startswith(f"{by_name}/")
-        assert httpx.get(sent.json()["url"]).content == data
+        assert httpx.get(sent.json()["url"], timeout=60).content == data
     assert process.stdin is not None
     process.stdin.close()
     assert process.wait(timeout=20) == 0
@@ -199,13 +206,15 @@ def test_the_token_of_the_command_line_comes_first_and_is_let_in_beside_the_worl
     ) as sandbox:
         assert sandbox.token == "zpk_test_extra"
         for token, balance in (("zpk_test_extra", 10000), ("zpk_test_one", 5)):
-            me = httpx.get(f"{sandbox.url}/v1/me", headers={"authorization": f"Bearer {token}"}).json()
+            me = httpx.get(
+                f"{sandbox.url}/v1/me", headers={"authorization": f"Bearer {token}"}, timeout=60
+            ).json()
             assert me["user"]["creditBalance"] == balance
 
 
 def test_without_the_flag_there_is_no_control_plane() -> None:
     with SandboxProcess.start(world={}) as sandbox:
-        assert httpx.get(f"{sandbox.url}/_sandbox/books").status_code == 404
+        assert httpx.get(f"{sandbox.url}/_sandbox/books", timeout=60).status_code == 404
 
 
 def test_a_sandbox_is_not_hit_by_an_interrupt_meant_for_its_parents_group() -> None:

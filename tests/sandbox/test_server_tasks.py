@@ -10,6 +10,8 @@ import pytest
 from tests.sandbox.conftest import ALICE, BOB, PHONE, TEAM_A, TEAM_B, Api, error
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+SLOW = "GPT Image 2.0"
+"""A model of 27 seconds: many calls fit into them, on a loaded machine too."""
 
 
 def test_a_submit_is_answered_at_once_and_debited(api: Api) -> None:
@@ -23,12 +25,12 @@ def test_a_submit_is_answered_at_once_and_debited(api: Api) -> None:
 
 
 def test_a_task_runs_for_its_models_time_and_then_has_its_output(api: Api) -> None:
-    task_id = api.submit()["taskId"]
+    task_id = api.submit(name=SLOW)["taskId"]
     running = api.get(f"/v1/tasks/{task_id}").json()
     assert running["status"] == "running"
     assert (running["outputs"], running["error"], running["completedAt"]) == ([], None, None)
     assert running["creditsCharged"] > 0
-    api.advance(2)
+    api.advance(10)
     assert api.status(task_id) == "running"
     done = api.finish(task_id)
     assert (done["status"], done["error"]) == ("succeeded", None)
@@ -95,7 +97,7 @@ def test_the_same_order_makes_the_same_picture_in_every_sandbox_and_another_the_
 
 
 def test_three_tasks_of_a_user_run_and_the_rest_wait_in_order(api: Api) -> None:
-    tasks = [api.submit((ALICE, PHONE)[number % 2])["taskId"] for number in range(6)]
+    tasks = [api.submit((ALICE, PHONE)[number % 2], name=SLOW)["taskId"] for number in range(6)]
 
     def statuses() -> list[str]:
         return [api.status(task, (ALICE, PHONE)[number % 2]) for number, task in enumerate(tasks)]
@@ -110,7 +112,7 @@ def test_three_tasks_of_a_user_run_and_the_rest_wait_in_order(api: Api) -> None:
 
 
 def test_whoever_waited_longest_starts_when_a_place_falls_free(api: Api) -> None:
-    tasks = [api.submit((ALICE, PHONE)[number % 2])["taskId"] for number in range(6)]
+    tasks = [api.submit((ALICE, PHONE)[number % 2], name=SLOW)["taskId"] for number in range(6)]
 
     def running() -> list[int]:
         states = [api.status(task, (ALICE, PHONE)[number % 2]) for number, task in enumerate(tasks)]
@@ -126,15 +128,15 @@ def test_whoever_waited_longest_starts_when_a_place_falls_free(api: Api) -> None
 
 def test_many_may_be_submitted_a_minute_while_few_run(api: Api) -> None:
     for _ in range(60):
-        api.submit(BOB)
+        api.submit(BOB, name=SLOW)
     assert error(api.post("/v1/tasks", BOB, json=api.order())) == (429, "rate_limited")
     wallet = next(each for each in api.books()["wallets"] if each["running"])
     assert (wallet["running"], wallet["queued"]) == (3, 57)
 
 
 def test_a_team_shares_its_concurrency_and_users_do_not_wait_for_each_other(api: Api) -> None:
-    team = [api.submit(token)["taskId"] for token in (TEAM_A, TEAM_B, TEAM_A)]
-    other = api.submit(BOB)["taskId"]
+    team = [api.submit(token, name=SLOW)["taskId"] for token in (TEAM_A, TEAM_B, TEAM_A)]
+    other = api.submit(BOB, name=SLOW)["taskId"]
     assert [api.status(task, token) for task, token in zip(team, (TEAM_A, TEAM_B, TEAM_A), strict=True)] == [
         "running",
         "running",
@@ -158,7 +160,7 @@ def test_a_failed_task_is_refunded_and_says_why(api: Api) -> None:
 
 
 def test_tasks_are_cancelled_in_the_queue_and_while_they_run_and_refunded(api: Api) -> None:
-    tasks = [api.submit()["taskId"] for _ in range(5)]
+    tasks = [api.submit(name=SLOW)["taskId"] for _ in range(5)]
     for task in (tasks[4], tasks[0]):
         answer = api.post(f"/_sandbox/tasks/{task}/cancel", None).json()
         assert (answer["status"], answer["creditsCharged"], answer["outputs"]) == ("cancelled", 0, [])
@@ -245,7 +247,7 @@ def test_the_estimate_is_the_median_of_the_models_last_ten_successes(api: Api) -
         while api.status(task_id) == "running":
             time.sleep(0.01)
         assert api.status(task_id) == "succeeded"
-    assert 65 <= (estimate() or 0) <= 67
+    assert 65 <= (estimate() or 0) <= 74
     failed = api.submit(name="Ideogram V3")["taskId"]
     api.finish(failed)
     assert api.post("/v1/quote", json=api.order("Ideogram V3")).json()["estimatedSeconds"] is None

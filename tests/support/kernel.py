@@ -202,15 +202,17 @@ class Kernel:
 
     @contextmanager
     def waits_for_queued_cells(self) -> Iterator[None]:
-        """An error in the block aborts every cell that arrives within 5 seconds after it.
+        """An error in the block aborts every cell that arrives within 15 seconds after it.
 
         The kernel's default of 0 seconds assumes that all cells of a Run All are queued by then; on a loaded
         machine they are not.
         """
-        self.ok("get_ipython().kernel.stop_on_error_timeout = 5")
-        yield
-        while self.run("get_ipython().kernel.stop_on_error_timeout = 0").status == "aborted":
-            pass
+        self.ok("get_ipython().kernel.stop_on_error_timeout = 15")
+        try:
+            yield
+        finally:
+            while self.run("get_ipython().kernel.stop_on_error_timeout = 0").status == "aborted":
+                time.sleep(0.2)
 
     def value(self, expression: str) -> Any:
         """Return the value of an expression in the kernel, by its repr."""

@@ -32,13 +32,18 @@ class VirtualTime:
         """Seconds, as `time.monotonic()` tells them, and those that were slept."""
         return time.monotonic() + self.slept
 
+    @property
+    def passed(self) -> float:
+        """The seconds of this time since it was made."""
+        return self.now() - self._began
+
     def server_clock(self) -> ServerClock:
         """Return a clock of the server that this time passes for."""
         return ServerClock(wall=lambda: time.time() + self.slept, boot=self.now)
 
     def was(self, seconds: float) -> bool:
         """Whether this is how long has been waited so far: what was slept, and what passed meanwhile."""
-        return self.slept - 0.1 <= seconds <= self.now() - self._began + 0.1
+        return self.slept - 0.1 <= seconds <= self.passed + 0.1
 
     async def sleep(self, seconds: float) -> None:
         """Return when so many seconds of this time have passed."""

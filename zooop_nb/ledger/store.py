@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from zooop_nb.contract.credits import Number
 from zooop_nb.contract.limits import TERMINAL_STATUSES
@@ -26,6 +26,10 @@ from zooop_nb.ledger.transactions import reads, writes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_OWN_SENDING: Final = "state = 'intended' AND task_id IS NULL AND (follower IS NULL OR follower = ?)"
+"""The condition of an answer to this process's first sending of an order."""
 
 
 class Ledger(Following):
@@ -70,13 +74,14 @@ class Ledger(Following):
     def record_not_accepted(self, db: sqlite3.Connection, order_id: str) -> None:
         """Record that the API did not take the order yet, and may take it later: it is queued again.
 
-        If nobody follows it any more, it is withdrawn.
+        If nobody follows it any more, it is withdrawn. An order that another process follows by now is left
+        alone: it may have sent it again.
         """
         db.execute(
             "UPDATE orders SET state = iif(follower IS NULL, 'withdrawn', 'queued'), sent_at = NULL,"
             " error = iif(follower IS NULL, 'It was stopped before the API took it.', error), updated_at = ?"
-            " WHERE order_id = ?",
-            (now(), order_id),
+            f" WHERE order_id = ? AND {_OWN_SENDING}",
+            (now(), order_id, self.process.id),
         )
 
     @writes
@@ -109,8 +114,15 @@ class Ledger(Following):
 
     @writes
     def record_refusal(self, db: sqlite3.Connection, order_id: str, error: str) -> None:
-        """Record that the server refused the order: nothing was charged, and it has ended."""
-        update(db, order_id, state="refused", error=error, follower=None)
+        """Record that the server refused the order: nothing was charged, and it has ended.
+
+        An order that another process follows by now is left alone: it may have sent it again.
+        """
+        db.execute(
+            "UPDATE orders SET state = 'refused', error = ?, follower = NULL, updated_at = ?"
+            f" WHERE order_id = ? AND {_OWN_SENDING}",
+            (error, now(), order_id, self.process.id),
+        )
 
     @writes
     def record_status(

@@ -58,16 +58,22 @@ def end(execution: str, outcome: Outcome) -> list[OrderRecord]:
     """End an execution, in every ledger that has orders of it.
 
     Unless it ended well, what it waits for is let go. Returns the paid orders of the runs that it continues
-    which it did not ask for.
+    which it did not ask for. Raises `LedgerError` if a ledger cannot be written now; it is owed.
     """
     if outcome != "well":
         for member in list(_members):
             member.stop(execution)
     left: dict[str, OrderRecord] = {}
+    failure: LedgerError | None = None
     for path in list(_ledgers_of.get(execution, ())):
-        left |= {record.order_id: record for record in _recorded_end(path, execution, outcome)}
+        try:
+            left |= {record.order_id: record for record in _recorded_end(path, execution, outcome)}
+        except LedgerError as error:
+            failure = failure or error
     # Only now: an interrupt before would leave it open.
     _ledgers_of.pop(execution, None)
+    if failure is not None:
+        raise failure
     return list(left.values())
 
 

@@ -20,6 +20,9 @@ from zooop_nb.tasks.outage import Patience
 STUCK_AFTER: Final = 1800.0
 """Seconds after which a task whose status does not change gives its place to another."""
 
+REFUTED_AFTER: Final = 3
+"""How often the API answers between submits that it does not answer before these are given up."""
+
 
 @dataclass(order=True)
 class _Waiting:
@@ -40,6 +43,7 @@ class SubmitQueue:
         self._sending: str | None = None
         self.outage: Patience | None = None
         """Since when nothing that was sent was answered; None if the last was."""
+        self._refuted = 0
 
     @property
     def places(self) -> int:
@@ -56,9 +60,9 @@ class SubmitQueue:
 
         Raises the error that `withdraw` was given.
         """
-        if self.is_alone(record.order_id):
-            # It was quoted just now: an outage of earlier orders is over.
-            self.outage = None
+        if self._sending is None:
+            # Nothing waits for the end of an outage, and this order was quoted just now.
+            self.note_answer(True)
         turn = asyncio.get_running_loop().create_future()
         waiting = _Waiting(background, next(self._numbers), record, turn)
         self._waiting.append(waiting)
@@ -88,7 +92,19 @@ class SubmitQueue:
 
     def note_answer(self, answered: bool) -> None:
         """Note whether the API answered what was sent."""
-        self.outage = None if answered else self.outage or Patience(time.monotonic)
+        if answered:
+            self.outage, self._refuted = None, 0
+        elif self.outage is None:
+            self.outage = Patience(time.monotonic)
+
+    def note_other_answer(self) -> None:
+        """Note that the API answers something else while it does not answer what is sent."""
+        self._refuted += 1
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether it is worth waiting: an API that answers all but what is sent is not out of order."""
+        return self.outage is not None and self._refuted < REFUTED_AFTER
 
     def is_alone(self, order_id: str) -> bool:
         """Return whether no order but this one waits or is under way."""

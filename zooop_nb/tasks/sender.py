@@ -37,6 +37,7 @@ from zooop_nb.tasks.resending import send_before, stamp
 QUOTE_LIFETIME: Final = 900.0
 """Seconds after which a quote is renewed before the order is sent."""
 
+NOT_SENT: Final = "It was not sent, and costs nothing."
 DESCRIPTION_LOST: Final = (
     "It is not known whether the picture was described, and its credit spent; it is not sent again"
 )
@@ -83,16 +84,17 @@ class Sender:
             while True:
                 await self._until_answering(record, feed)
                 try:
-                    if record.state == "queued":
-                        return await self._sent(record, feed)
-                    return await self._joined(record.order_id, partial(self._sending_again, record, feed))
+                    sent = self._sent_again if record.state == "intended" else self._sent
+                    return await sent(record, feed)
                 except _NotAccepted:
                     # It keeps its turn: whoever came after it would be refused as well.
                     continue
-                except OrderUnknown:
-                    if queue.outage is None or not await self._waits_for_answer(record):
+                except OrderUnknown as unknown:
+                    if not await self._waits_for_answer(record):
                         raise
-                    record = await loop.off_loop(self._ledger.get, record.order_id)
+                    record = await self._as_recorded(record, unknown)
+                    if record.task_id is not None:
+                        return record
         except BaseException as error:
             try:
                 # Before the turn goes on, or the next one would be refused like this one.
@@ -109,14 +111,24 @@ class Sender:
         Raises `OrderUnknown`: a refusal decides nothing, for the first sending may have been accepted.
         """
         feed.say(record, "sending")
-        try:
-            return await self._joined(record.order_id, partial(self._sending_again, record, feed))
-        except _NotAccepted:
-            # Its first sending was still on its way, and met the rate limit.
-            return await self.send_in_turn(record, feed, background=False)
-        except RuntimeError:
-            # It was another studio's request, and that was closed in the middle of it.
-            return await self._joined(record.order_id, partial(self._sending_again, record, feed))
+        if record.order_id not in requests():
+            # Its first sending may have ended since the order was read.
+            record = await loop.off_loop(self._ledger.get, record.order_id)
+        if record.state in {"intended", "unknown"}:
+            try:
+                return await self._joined(record.order_id, partial(self._sending_again, record, feed))
+            except _NotAccepted:
+                # Its first sending was still on its way, and was not taken.
+                record = await loop.off_loop(self._ledger.get, record.order_id)
+            except RuntimeError:
+                # It was another studio's request, and that was closed in the middle of it.
+                return await self._joined(record.order_id, partial(self._sending_again, record, feed))
+        if record.task_id is not None:
+            return record
+        queue_of(record.host, record.token).leave(record.order_id)
+        if record.state != "queued":
+            raise Withdrawn(record.error or NOT_SENT)
+        return await self.send_in_turn(record, feed, background=False)
 
     async def describe(self, record: OrderRecord, feed: ProgressFeed) -> OrderRecord:
         """Request a queued description; return its last record.
@@ -151,10 +163,20 @@ class Sender:
         feed.say(record, "sending")
         return await self._joined(record.order_id, partial(self._first_sending, record))
 
+    async def _sent_again(self, record: OrderRecord, feed: ProgressFeed) -> OrderRecord:
+        """Send an order that may have arrived once more under its key, at the price that was confirmed."""
+        try:
+            await self._renewed(record)
+        except ZooopError as error:
+            self._note_answer(record, error)
+            raise _unknown(record, error) from error
+        return await self._joined(record.order_id, partial(self._sending_again, record, feed))
+
     async def _until_answering(self, record: OrderRecord, feed: ProgressFeed) -> None:
         """After a submit without an answer, wait until the API answers again: what is sent into an outage is
         refused after three attempts, or is not known to have arrived."""
-        outage = queue_of(record.host, record.token).outage
+        queue = queue_of(record.host, record.token)
+        outage = queue.outage
         if outage is None or not await self._waits_for_answer(record):
             return
         meanwhile = "not sent yet" if record.state == "queued" else "whether it arrived is not known yet"
@@ -166,22 +188,34 @@ class Sender:
             except ZooopError as error:
                 if is_outage(error):
                     continue
+            queue.note_other_answer()
             return
 
     async def _waits_for_answer(self, record: OrderRecord) -> bool:
-        """Return whether an order that was not answered waits for the end of an outage.
+        """Return whether there is an outage, and an order that was not answered waits for its end.
 
         Alone it is given up after three attempts, and can be resumed if it may have arrived. A batch, and
         orders beside others, go on after the outage.
         """
         queue = queue_of(record.host, record.token)
-        return not queue.is_alone(record.order_id) or await loop.off_loop(self._ledger.is_of_batch, record)
+        if not queue.is_outage:
+            return False
+        try:
+            return not queue.is_alone(record.order_id) or await loop.off_loop(
+                self._ledger.is_of_batch, record
+            )
+        except LedgerError:
+            return False
 
-    def _note_answer(self, record: OrderRecord, error: ZooopError | None = None) -> bool:
-        """Note whether the API answered; return whether it did."""
-        answered = error is None or not _is_unanswered(error)
-        queue_of(record.host, record.token).note_answer(answered)
-        return answered
+    async def _as_recorded(self, record: OrderRecord, otherwise: Exception) -> OrderRecord:
+        """Return the order as the ledger has it now. Raises `otherwise` if it cannot be read."""
+        try:
+            return await loop.off_loop(self._ledger.get, record.order_id)
+        except LedgerError:
+            raise otherwise from None
+
+    def _note_answer(self, record: OrderRecord, error: ZooopError | None = None) -> None:
+        queue_of(record.host, record.token).note_answer(error is None or not _is_unanswered(error))
 
     async def _first_sending(self, record: OrderRecord) -> OrderRecord:
         sent_at = stamp(self._backend.clock.now())
@@ -191,10 +225,10 @@ class Sender:
         try:
             answer = await self._backend.submit(record.intent(send_before(record, self._backend)))
         except ZooopError as error:
-            answered = self._note_answer(record, error)
+            self._note_answer(record, error)
             if error.maybe_arrived:
                 raise _unknown(record, error) from error
-            if _is_for_later(error) or (not answered and await self._waits_for_answer(record)):
+            if _is_for_later(error) or await self._waits_for_answer(record):
                 await loop.off_loop(self._ledger.record_not_accepted, record.order_id)
                 raise _NotAccepted from error
             await loop.off_loop(self._ledger.record_refusal, record.order_id, error.message)
@@ -272,7 +306,8 @@ class Sender:
         try:
             quote = await self._backend.quote(record.intent())
         except ZooopError as error:
-            if not self._note_answer(record, error) and await self._waits_for_answer(record):
+            self._note_answer(record, error)
+            if await self._waits_for_answer(record):
                 raise _NotAccepted from error
             raise
         if record.quoted is not None and quote.credits > record.quoted:
