@@ -42,6 +42,7 @@ PACKAGE = {
     "errors.py",
     "frontend.py",
     "ledger",
+    "late.py",
     "nearest.py",
     "notebook",
     "orders",

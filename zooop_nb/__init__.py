@@ -43,9 +43,9 @@ __all__ = ["__version__", *_NAMES, "load_ipython_extension", "unload_ipython_ext
 
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
-        import importlib
+        from zooop_nb import late
 
-        return getattr(importlib.import_module(_NAMES[name]), name)
+        return getattr(late.module(_NAMES[name]), name)
     raise AttributeError(f"module 'zooop_nb' has no attribute '{name}'")
 
 

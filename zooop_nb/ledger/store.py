@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from zooop_nb import late
 from zooop_nb.contract.credits import Number
 from zooop_nb.contract.limits import TERMINAL_STATUSES
 from zooop_nb.errors import UnknownName
@@ -260,6 +261,7 @@ class Ledger(Following):
 
     def frame(self) -> "pd.DataFrame":
         """Return the DataFrame: one row per event, oldest first; see `zooop_nb.ledger.dataframe`."""
+        late.module("zooop_nb.ledger.dataframe")
         from zooop_nb.ledger.dataframe import frame
 
         self._debts.settle_before(writing=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 
+from zooop_nb import late
 from zooop_nb.errors import ZooopError
 from zooop_nb.notebook.grammar import Command, parse
 from zooop_nb.notebook.help import overview
@@ -56,6 +57,7 @@ class ZooopMagics(Magics):
 
 def _action(command: Command) -> Action:
     # Late: the commands import what they need, and loading the extension should stay cheap.
+    late.module("zooop_nb.notebook.order_commands")
     from zooop_nb.notebook import info_commands, order_commands
 
     if command.verb == "help" or command.options.help:
