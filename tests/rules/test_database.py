@@ -1,5 +1,6 @@
 """The ledger's file: what is deleted, replaced, damaged, locked or forked under its hands."""
 
+import faulthandler
 import os
 import shutil
 import signal
@@ -564,10 +565,14 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not
 
 
 def in_child(work: Callable[[], object]) -> int:
-    """Do the work in a forked child, and return the child's process id. It reports by dying well."""
+    """Do the work in a forked child, and return the child's process id. It reports by dying well.
+
+    One that hangs shows where, and dies.
+    """
     child = os.fork()
     if child:
         return child
+    faulthandler.dump_traceback_later(120, exit=True)
     status = 1
     with suppress(BaseException):
         work()
