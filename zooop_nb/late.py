@@ -26,7 +26,11 @@ def module(name: str) -> ModuleType:
             finally:
                 done.release()
 
-        # Not `Thread.start`, which waits in Python: an interrupt there may lose the thread.
-        _thread.start_new_thread(work, ())
+        try:
+            # Not `Thread.start`, which waits in Python: an interrupt there may lose the thread.
+            _thread.start_new_thread(work, ())
+        except RuntimeError:
+            # Once the interpreter ends, no thread is started any more.
+            work()
         done.acquire()
     return importlib.import_module(name)

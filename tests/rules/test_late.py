@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -58,3 +59,9 @@ def test_what_cannot_be_imported_raises_as_an_import_does(library: None) -> None
         late.module(f"{NAME}_broken")
     with pytest.raises(ModuleNotFoundError, match="a_library_that_is_not_there"):
         late.module("a_library_that_is_not_there")
+
+
+def test_at_the_end_of_the_process_it_imports_as_well() -> None:
+    code = "import atexit, zooop_nb; atexit.register(lambda: print(zooop_nb.Studio.__name__))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("Studio", "")
