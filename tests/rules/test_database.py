@@ -612,15 +612,19 @@ def test_parent_and_child_write_to_one_file_and_lose_nothing(ledger: Ledger, pat
 
 @forks
 def test_a_fork_while_another_thread_writes_leaves_the_child_free(ledger: Ledger, path: Path) -> None:
-    stop = threading.Event()
+    stop, begun = threading.Event(), threading.Barrier(4)
 
     def write() -> None:
+        quoted(ledger)
+        begun.wait()
         while not stop.is_set():
             quoted(ledger)
 
     writers = [threading.Thread(target=write) for _ in range(3)]
     for each in writers:
         each.start()
+    # Coverage takes a lock when a thread first comes to a file, and a child would wait for it for ever.
+    begun.wait()
     try:
         children = [in_child(lambda: sent(ledger)) for _ in range(10)]
         assert all(ended_well(each) for each in children)
