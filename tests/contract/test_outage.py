@@ -294,13 +294,102 @@ def test_what_may_have_arrived_is_not_sent_again_by_itself_at_a_higher_price(
         db.execute("UPDATE orders SET created_at = ?, quoted = 0.5", (ago(minutes=20),))
         db.commit()
 
-    async def sleep(seconds: float) -> None:
-        """No time passes."""
-
-    lost, other = all_sent(studio, records, sleep, [])
+    lost, other = all_sent(studio, records, at_once, [])
     assert isinstance(lost, errors.OrderUnknown)
     assert "The price has risen" in lost.message
     assert (isinstance(other, OrderRecord), backend.tries) == (True, 1)
+
+
+async def at_once(seconds: float) -> None:
+    """Let no time pass."""
+
+
+def aged(studio: Studio) -> None:
+    """Let the quotes be of twenty minutes ago."""
+    with closing(sqlite3.connect(studio.ledger.path)) as db:
+        db.execute("UPDATE orders SET created_at = ?", (ago(minutes=20),))
+        db.commit()
+
+
+def test_an_outage_that_begins_with_the_renewal_of_a_quote_is_waited_for_too(
+    studio_on: Callable[..., Studio],
+) -> None:
+    backend = MemoryBackend()
+    studio = studio_on(backend)
+    records = reserved(studio, 3)
+    aged(studio)
+    records = studio.ledger.get_all(each.order_id for each in records)
+    backend.fail("quote", no_answer(False), no_answer(True))
+    notes: list[str | None] = []
+    sent = all_sent(studio, records, at_once, notes)
+    assert [each.state for each in sent if isinstance(each, OrderRecord)] == ["submitted"] * 3
+    assert backend.spent() == 3
+    assert any("not sent yet" in (note or "") for note in notes)
+
+
+def test_alone_an_order_whose_quote_cannot_be_renewed_is_given_up_unsent(
+    studio_on: Callable[..., Studio],
+) -> None:
+    backend = MemoryBackend()
+    studio = studio_on(backend)
+    [record] = reserved(studio, 1)
+    aged(studio)
+    backend.fail("quote", no_answer(False))
+    [error] = all_sent(studio, studio.ledger.get_all([record.order_id]), at_once, [])
+    assert isinstance(error, errors.Unreachable)
+    assert backend.submitted == []
+    assert studio.ledger.get(record.order_id).state == "queued"
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_ledger_that_fails_in_an_outage_does_not_hide_that_an_order_may_be_paid(
+    studio_on: Callable[..., Studio], number: int
+) -> None:
+    studio = studio_on(backend := MemoryBackend())
+    records = reserved(studio, 2)
+    path = studio.ledger.path
+
+    class Replaced(Sick):
+        async def submit(self, intent: Intent) -> Submitted:
+            if not path.is_dir():
+                path.unlink()
+                path.mkdir()
+            return await super().submit(intent)
+
+    replaced = studio_on(Replaced(no_answer(True), 0))
+    sender = Sender(replaced.backend, studio.ledger, sleep=at_once)
+
+    async def send() -> list[OrderRecord | BaseException]:
+        work = [sender.send_in_turn(each, ProgressFeed(), background=False) for each in records[:number]]
+        return await asyncio.gather(*work, return_exceptions=True)
+
+    first, *_ = loop.shared().run(send())
+    assert isinstance(first, errors.OrderUnknown)
+    assert errors.Action.RESUME in {each.action for each in first.remedies}
+    assert backend.submitted == []
+
+
+def test_an_order_whose_first_sending_has_ended_meanwhile_is_not_sent_again(
+    studio_on: Callable[..., Studio],
+) -> None:
+    backend = MemoryBackend()
+    studio = studio_on(backend)
+    stale, refused_since = (
+        studio.ledger.get(each.order_id)
+        for each in reserved(studio, 2)
+        if studio.ledger.record_intent(each.order_id, ago(seconds=1))
+    )
+    studio.ledger.record_submission(stale.order_id, "t1", "queued")
+    studio.ledger.record_refusal(refused_since.order_id, "The prompt was blocked.")
+    sender = Sender(backend, studio.ledger)
+    assert loop.shared().run(sender.send_again(stale, ProgressFeed())).task_id == "t1"
+    with pytest.raises(errors.Withdrawn, match="The prompt was blocked"):
+        loop.shared().run(sender.send_again(refused_since, ProgressFeed()))
+    withdrawn = reserved(studio, 1)
+    studio.ledger.withdraw([each.order_id for each in withdrawn], "no longer needed")
+    [error] = all_sent(studio, withdrawn, at_once, [])
+    assert isinstance(error, errors.Withdrawn)
+    assert backend.submitted == []
 
 
 def test_a_batch_goes_on_after_an_outage_of_the_api(studio: Studio, books: SandboxHarness) -> None:
