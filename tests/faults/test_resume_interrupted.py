@@ -128,6 +128,10 @@ def test_an_interrupt_in_its_first_tenth_of_a_second(stage: Stage, where: Where)
         strike = Strike("interrupt", Moment(None, delay=rng.uniform(0, 0.1)), again)
         outcome, hit = struck_run(place, resume(where), strike, stage.proxy)
         assert hit, outcome
+        if outcome.status == "hung" and "Exception ignored in" in outcome.text:
+            # Python drops an interrupt that falls into a weak reference's callback: one more is needed.
+            place.interrupt()
+            outcome = place.finish(None)
         assert outcome.status in {"interrupted", "silent"}, (strike, outcome)
         assert FOLLOWED not in outcome.text, strike
         let_go(stage, outcome)
