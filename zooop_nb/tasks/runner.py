@@ -32,7 +32,7 @@ from zooop_nb.tasks.progress import ProgressFeed
 from zooop_nb.tasks.promise import Promise
 from zooop_nb.tasks.queue import queue_of
 from zooop_nb.tasks.resending import age
-from zooop_nb.tasks.sender import NOT_SENT, Sender
+from zooop_nb.tasks.sender import Sender
 
 
 class TaskRunner:
@@ -72,18 +72,16 @@ class TaskRunner:
             if record.target == "describe":
                 record = await self._sender.describe(record, feed)
                 submitted.settle(record)
-            elif record.state in {"refused", "withdrawn"}:
-                # It was taken up while its first sending was still on its way.
-                raise Withdrawn(record.error or NOT_SENT)
             else:
                 if record.state == "queued":
                     record = await self._sender.send_in_turn(record, feed, background=background)
                     started = time.monotonic()
+                elif record.task_id is None:
+                    queue.occupy(order_id)
+                    record = await self._sender.send_again(record, feed)
+                    started = time.monotonic()
                 elif not record.ended:
                     queue.occupy(order_id)
-                    if record.task_id is None:
-                        record = await self._sender.send_again(record, feed)
-                        started = time.monotonic()
                 submitted.settle(record)
                 record = await self._follower.follow(record, feed, started)
             self._ledger.process.held.discard(order_id)

@@ -37,7 +37,6 @@ from zooop_nb.tasks.resending import send_before, stamp
 QUOTE_LIFETIME: Final = 900.0
 """Seconds after which a quote is renewed before the order is sent."""
 
-NOT_SENT: Final = "It was not sent, and costs nothing."
 DESCRIPTION_LOST: Final = (
     "It is not known whether the picture was described, and its credit spent; it is not sent again"
 )
@@ -108,13 +107,14 @@ class Sender:
     async def send_again(self, record: OrderRecord, feed: ProgressFeed) -> OrderRecord:
         """Send an order that may have arrived once more under its key; return it as submitted.
 
-        Raises `OrderUnknown`: a refusal decides nothing, for the first sending may have been accepted.
+        Raises `OrderUnknown`: a refusal decides nothing, for the first sending may have been accepted; and
+        `Withdrawn` if the first sending has been refused meanwhile.
         """
-        feed.say(record, "sending")
         if record.order_id not in requests():
             # Its first sending may have ended since the order was read.
             record = await loop.off_loop(self._ledger.get, record.order_id)
         if record.state in {"intended", "unknown"}:
+            feed.say(record, "sending")
             try:
                 return await self._joined(record.order_id, partial(self._sending_again, record, feed))
             except _NotAccepted:
@@ -127,7 +127,7 @@ class Sender:
             return record
         queue_of(record.host, record.token).leave(record.order_id)
         if record.state != "queued":
-            raise Withdrawn(record.error or NOT_SENT)
+            raise Withdrawn(record.error or "It was not sent, and costs nothing.")
         return await self.send_in_turn(record, feed, background=False)
 
     async def describe(self, record: OrderRecord, feed: ProgressFeed) -> OrderRecord:
