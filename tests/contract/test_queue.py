@@ -446,7 +446,7 @@ def test_many_orders_at_the_documented_limits_all_succeed_without_a_429(
     assert books.spent() == MANY
     assert len({each["idempotencyKey"] for each in books.tasks}) == MANY
     # 60 submits a minute: of 600, the last ones go after nine minutes.
-    assert clock.passed > (MANY // 60 - 1) * 60 - 40
+    assert clock.passed >= (MANY // 60 - 1) * 60
 
 
 def test_two_processes_on_one_token_cope(books: SandboxHarness, tmp_path: Path) -> None:

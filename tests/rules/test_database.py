@@ -548,11 +548,11 @@ def test_an_interrupt_ends_the_wait_for_a_locked_ledger(ledger: Ledger, path: Pa
     order = sent(ledger)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        assert interrupted_soon(lambda: ledger.release(order)) < 20
+        assert interrupted_soon(lambda: ledger.release(order)) < 1
         # And while another thread of this process waits for it.
         waiting = threading.Thread(target=lambda: ledger.release(order))
         waiting.start()
-        assert interrupted_soon(lambda: ledger.release(order)) < 20
+        assert interrupted_soon(lambda: ledger.release(order)) < 1
         assert ledger.get(order).follower is not None
         other.execute("ROLLBACK")
     waiting.join(20)

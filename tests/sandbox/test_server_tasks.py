@@ -239,7 +239,9 @@ def test_the_estimate_is_the_median_of_the_models_last_ten_successes(api: Api) -
         return seconds
 
     assert estimate() is None
+    longest = 0.0
     for number, seconds in enumerate((1000, 1000, *range(20, 120, 10))):
+        begun = time.monotonic()
         task_id = api.submit()["taskId"]
         assert (estimate() is None) == (number == 0)
         api.advance(seconds)
@@ -247,7 +249,9 @@ def test_the_estimate_is_the_median_of_the_models_last_ten_successes(api: Api) -
         while api.status(task_id) == "running":
             time.sleep(0.01)
         assert api.status(task_id) == "succeeded"
-    assert 65 <= (estimate() or 0) <= 74
+        longest = max(longest, time.monotonic() - begun)
+    # The median of 20 to 110 s; what is more, rendering and requests took.
+    assert 65 <= (estimate() or 0) <= 66 + longest
     failed = api.submit(name="Ideogram V3")["taskId"]
     api.finish(failed)
     assert api.post("/v1/quote", json=api.order("Ideogram V3")).json()["estimatedSeconds"] is None
